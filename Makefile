@@ -1,0 +1,56 @@
+# Everything starts from a bare clone: Python 3.11, a compiler, Go and the package registries.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install demo test test-fast lint verify generate pins cluster clean
+.DEFAULT_GOAL := help
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## Make the virtual environment
+
+$(VENV)/.installed: requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.txt requirements/bootstrap.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: install ## Train on 2 workers, prune, quantize, export: the main job on this machine
+	$(BIN)/trainwright run manifests/examples/digits-pytorch.yaml --output runs/demo
+
+test: lint verify ## Run every check and test
+	$(BIN)/python -m testbed build
+	$(BIN)/python -m pytest
+
+test-fast: install ## Run the tests of the inner loop
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: install ## Check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+generate: install ## Write the files that are made from the models
+	$(BIN)/trainwright crd > manifests/crd/trainingjobs.yaml
+	$(BIN)/trainwright reference > docs/reference.md
+
+verify: install ## Fail when a generated file is stale
+	$(BIN)/trainwright crd | diff -u manifests/crd/trainingjobs.yaml -
+	$(BIN)/trainwright reference | diff -u docs/reference.md -
+
+cluster: install ## Start a Kubernetes control plane with fake nodes, for development
+	$(BIN)/python -m testbed up
+
+pins: $(VENV)/.installed ## Compile the pinned requirements anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  requirements/bootstrap.in -o requirements/bootstrap.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --extra operator --extra pytorch pyproject.toml requirements/dev.in -o requirements/dev.txt
+
+clean: ## Remove what was made
+	rm -rf $(VENV) runs

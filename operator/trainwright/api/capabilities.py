@@ -1,0 +1,50 @@
+"""What each framework's trainers can do: the table that validation refuses by.
+
+A new method, scheme or format is one word here, beside its file in the framework's folder.
+"""
+
+from dataclasses import dataclass
+from typing import get_args
+
+from trainwright.api.steps import Export, Prune, Quantize
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What one framework's trainer can do, in the object's words."""
+
+    kinds: tuple[str, ...]
+    prune_methods: tuple[str, ...] = ()
+    quantize_schemes: tuple[str, ...] = ()
+    export_formats: tuple[str, ...] = ()
+    optimizers: tuple[str, ...] = ()
+    schedules: tuple[str, ...] = ()
+
+
+CAPABILITIES = {
+    "pytorch": Capabilities(
+        kinds=("train", "prune", "quantize", "export", "evaluate", "run"),
+        prune_methods=("l1-unstructured", "l1-structured"),
+        quantize_schemes=("int8-static",),
+        export_formats=("onnx",),
+        optimizers=(
+            *("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "ASGD"),
+            *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
+        ),
+        schedules=(
+            *("ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LinearLR"),
+            *("MultiStepLR", "OneCycleLR", "PolynomialLR", "StepLR"),
+        ),
+    ),
+    "tensorflow": Capabilities(kinds=("run",)),
+    "jax": Capabilities(kinds=("run",)),
+    "mxnet": Capabilities(kinds=()),
+}
+"""By framework. A kind that is missing has no trainer in this version."""
+
+FIELDS = {
+    "prune_methods": ("prune", "method", get_args(Prune.model_fields["method"].annotation)),
+    "quantize_schemes": ("quantize", "scheme", get_args(Quantize.model_fields["scheme"].annotation)),
+    "export_formats": ("export", "format", get_args(Export.model_fields["format"].annotation)),
+}
+"""Capability -> the step kind and field it bounds, and every word that the field knows."""

@@ -1,0 +1,56 @@
+"""The capabilities as rules of a job's spec: a step that its framework can't do is refused at `kubectl apply`."""
+
+from collections.abc import Iterator
+
+from trainwright.api.base import Rule
+from trainwright.api.capabilities import CAPABILITIES, FIELDS, Capabilities
+from trainwright.api.steps import KINDS
+
+_OPTIMIZERS = {"train": "train.optimizer", "distill": "distill.train.optimizer", "prune": "prune.optimizer"}
+_SCHEDULES = {"train": "train.schedule", "distill": "distill.train.schedule"}
+
+
+def _refuse(framework: str, offending: str, lacks: str, value: str = "") -> Rule:
+    """A rule that no step `s` of the framework's jobs is as `offending` says; `lacks` tells of the `value` in it."""
+    first = f"self.steps.filter(s, {offending})[0]"
+    return Rule(
+        f"self.framework != '{framework}' || !self.steps.exists(s, {offending})",
+        f"step %s: {framework} has no {lacks}",
+        ".steps",
+        (f"{first}.name", f"{first}.{value}") if value else (f"{first}.name",),
+    )
+
+
+def _kind_rule(framework: str, able: Capabilities) -> Rule:
+    missing = [kind for kind in KINDS if kind not in able.kinds]
+    lacks = f"trainer for {', '.join(missing)}; it has {', '.join(able.kinds)}" if able.kinds else "trainers yet"
+    return _refuse(framework, " || ".join(f"has(s.{kind})" for kind in missing), lacks)
+
+
+def _word_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
+    """Rules on the fields whose words the schema lists."""
+    for capability, (kind, field, words) in FIELDS.items():
+        can: tuple[str, ...] = getattr(able, capability)
+        refused = [word for word in words if word not in can]
+        if kind in able.kinds and refused:
+            value = f"{kind}.{field}"
+            offending = f"has(s.{kind}) && s.{value} in {refused}"
+            yield _refuse(framework, offending, f"{kind} {field} %s; it has {', '.join(can)}", value)
+
+
+def _name_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
+    """Rules on the names of optimizers and schedules, which are the framework's own; case doesn't matter."""
+    for what, places, can in (("optimizer", _OPTIMIZERS, able.optimizers), ("schedule", _SCHEDULES, able.schedules)):
+        known = [name.lower() for name in can]
+        for kind, place in places.items():
+            if kind in able.kinds:
+                offending = f"has(s.{kind}) && has(s.{place}) && !(s.{place}.name.lowerAscii() in {known})"
+                yield _refuse(framework, offending, f"{what} %s; it has {', '.join(can)}", f"{place}.name")
+
+
+CAPABILITY_RULES = tuple(
+    rule
+    for framework, able in CAPABILITIES.items()
+    for rule in (_kind_rule(framework, able), *_word_rules(framework, able), *_name_rules(framework, able))
+)
+"""Every rule that the table of capabilities makes."""

@@ -1,0 +1,250 @@
+"""The steps of a job: what each kind can be told."""
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from trainwright.api.base import CallableName, DnsLabel, Image, JsonObject, Model, Rule
+from trainwright.api.gates import Gate
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+class Optimizer(Model):
+    """An optimizer of the framework, by its own name."""
+
+    name: str = Field(default="AdamW", min_length=1, max_length=40)
+    """The framework's name for it, such as `AdamW` or `SGD`; upper and lower case are the same."""
+
+    learning_rate: float = Field(default=1e-3, gt=0, le=1000)
+    """Step size at the start, before any schedule."""
+
+    weight_decay: float | None = Field(default=None, ge=0, le=10)
+    """Weight decay; the optimizer's own default when not set."""
+
+    args: JsonObject = {}
+    """Further keyword arguments of the optimizer, such as `{momentum: 0.9}`."""
+
+
+class Schedule(Model):
+    """A learning-rate schedule of the framework, by its own name; it advances once an optimizer step."""
+
+    name: str = Field(min_length=1, max_length=40)
+    """The framework's name for it, such as `CosineAnnealingLR`; upper and lower case are the same."""
+
+    warmup_steps: int = Field(default=0, ge=0, le=10_000_000)
+    """Optimizer steps over which the learning rate rises linearly from near zero before the schedule begins."""
+
+    args: JsonObject = {}
+    """Further keyword arguments of the schedule. Its length (`T_max`, `total_steps`, `total_iters`) is filled in."""
+
+
+class Checkpoint(Model):
+    """When training is saved, and how much is kept."""
+
+    every_steps: int = Field(default=100, ge=1, le=10_000_000)
+    """Optimizer steps between two checkpoints: what a failure can cost at most."""
+
+    keep: int = Field(default=2, ge=1, le=100)
+    """How many of the newest checkpoints stay on the volume."""
+
+
+class Train(Model):
+    """Distributed training of the model from its initial weights, or on from the artifact before."""
+
+    epochs: int = Field(default=1, ge=1, le=100_000)
+    """Passes over the training split."""
+
+    batch_size: int = Field(default=256, ge=1, le=10_000_000)
+    """Samples an optimizer step over all processes together, so that a resize doesn't change the training."""
+
+    loss: str = Field(default="CrossEntropyLoss", min_length=1, max_length=200)
+    """The framework's name of a loss, or `package.module:callable` of the user's own."""
+
+    optimizer: Optimizer = Optimizer()
+    """The optimizer."""
+
+    schedule: Schedule | None = None
+    """The learning-rate schedule; none keeps the rate constant."""
+
+    precision: Precision = "fp32"
+    """Number format of the forward and backward pass; the weights stay in fp32. fp16 scales gradients."""
+
+    gradient_accumulation: int = Field(default=1, ge=1, le=10_000)
+    """Parts that each process splits its share of a batch into, to save memory."""
+
+    gradient_clipping: float | None = Field(default=None, gt=0)
+    """Largest norm of all gradients together; larger ones are scaled down."""
+
+    strategy: Literal["ddp"] = "ddp"
+    """How the model is spread over the processes."""
+
+    checkpoint: Checkpoint = Checkpoint()
+    """When training is saved."""
+
+
+class Distill(Model):
+    """Training of a smaller student model to answer as the accepted artifact, the teacher, does."""
+
+    student: "Factory"
+    """The smaller model."""
+
+    temperature: float = Field(default=4.0, gt=0, le=100)
+    """Softening of both models' outputs (Hinton et al. 2015)."""
+
+    alpha: float = Field(default=0.5, ge=0, le=1)
+    """Weight of the teacher's answers; the rest is the weight of the true labels."""
+
+    train: Train = Train()
+    """How the student is trained."""
+
+
+class Prune(Model):
+    """Removal of the least important weights or channels, and fine-tuning after it."""
+
+    method: Literal["l1-unstructured", "l1-structured"]
+    """`l1-unstructured` zeroes single weights (the file stays as large); `l1-structured` removes whole channels."""
+
+    amount: float = Field(gt=0, lt=1)
+    """Share that is removed: of the weights, or of each layer's channels."""
+
+    finetune_epochs: int = Field(default=0, ge=0, le=10_000)
+    """Passes over the training split after the removal."""
+
+    batch_size: int = Field(default=256, ge=1, le=10_000_000)
+    """Samples an optimizer step of the fine-tuning."""
+
+    optimizer: Optimizer = Optimizer()
+    """The optimizer of the fine-tuning."""
+
+    loss: str = Field(default="CrossEntropyLoss", min_length=1, max_length=200)
+    """The loss of the fine-tuning: the framework's name, or `package.module:callable`."""
+
+
+class Quantize(Model):
+    """Conversion of weights and activations to small integers."""
+
+    scheme: Literal["int8-static", "int8-dynamic", "int8-weight-only"]
+    """`int8-static` fixes the activations' ranges beforehand, from calibration samples."""
+
+    calibration_samples: int = Field(default=512, ge=1, le=1_000_000)
+    """Samples of the calibration split that set the activations' ranges. The validation split is never used for it."""
+
+
+class Export(Model):
+    """Conversion of the accepted artifact to a format that others can load."""
+
+    format: Literal["onnx", "pt2", "torchscript", "tflite", "saved-model", "stablehlo", "mxnet-symbol"]
+    """The format."""
+
+    dynamic_batch: bool = True
+    """Whether the exported model takes any batch size; else it takes one sample at a time."""
+
+    layout: Literal["plain", "triton"] = "plain"
+    """How the files are laid out: a plain folder, or a model repository as NVIDIA Triton serves it."""
+
+
+class Evaluate(Model):
+    """Measurement of the accepted artifact, without changing it."""
+
+    batch_size: int = Field(default=256, ge=1, le=1_000_000)
+    """Samples a forward pass when accuracy and loss are measured; latency is measured at 1."""
+
+
+class Profile(Model):
+    """A short, profiled run of training."""
+
+    steps: int = Field(default=10, ge=1, le=1000)
+    """Optimizer steps that are recorded, after as many as warm-up."""
+
+
+class Run(Model):
+    """The user's own program, with the same rendezvous environment and directories that the trainers get."""
+
+    command: list[str] = Field(min_length=1, max_length=1000)
+    """Program and arguments; not run in a shell."""
+
+    image: Image | None = None
+    """Image to run it in; the trainer's image when not set."""
+
+    distributed: bool = True
+    """Whether it runs on every worker of the group, or once."""
+
+
+class Factory(Model):
+    """A callable that makes a model or a data set."""
+
+    factory: CallableName
+    """Where it is: `package.module:callable`, importable in the trainer's image."""
+
+    args: JsonObject = {}
+    """Keyword arguments it is called with."""
+
+
+KINDS = ("train", "distill", "prune", "quantize", "export", "evaluate", "profile", "run")
+"""The kinds of step, by the names of their fields."""
+
+_KINDS_SET = "[{}].filter(kind, kind != '')".format(", ".join(f"has(self.{kind}) ? '{kind}' : ''" for kind in KINDS))
+"""In CEL, the list of the kinds that a step has."""
+
+
+class Step(Model):
+    """One step: a name, exactly one kind, and the gate that its result must pass."""
+
+    name: DnsLabel = Field(max_length=16)
+    """The step's name, unique in the job; part of its pods' names."""
+
+    train: Train | None = None
+    """Train the model on all workers."""
+
+    distill: Distill | None = None
+    """Train a smaller student on all workers."""
+
+    prune: Prune | None = None
+    """Remove weights or channels."""
+
+    quantize: Quantize | None = None
+    """Convert to small integers."""
+
+    export: Export | None = None
+    """Convert to a format to be served."""
+
+    evaluate: Evaluate | None = None
+    """Measure the accepted artifact."""
+
+    profile: Profile | None = None
+    """Record where the time goes."""
+
+    run: Run | None = None
+    """Run the user's own program."""
+
+    gate: Gate | None = None
+    """What the result must satisfy."""
+
+    rules: ClassVar = (
+        Rule(
+            f"{_KINDS_SET}.size() > 0",
+            f"step %s has no kind; it must have one of {', '.join(KINDS)} (without options: `train: {{}}`)",
+            values=("self.name",),
+        ),
+        Rule(
+            f"{_KINDS_SET}.size() < 2",
+            "step %s must have exactly one kind; it has %s",
+            values=("self.name", _KINDS_SET),
+        ),
+    )
+
+    @property
+    def kind(self) -> str:
+        """The one kind that is set."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def options(self) -> Any:
+        """The options of the kind that is set."""
+        return getattr(self, self.kind)
+
+    @property
+    def distributed(self) -> bool:
+        """Whether the step runs on the whole group of workers."""
+        return self.kind in ("train", "distill") or (self.run is not None and self.run.distributed)
