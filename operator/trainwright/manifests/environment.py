@@ -1,0 +1,91 @@
+"""The environment of a step's container: its configuration, its directories and its rendezvous."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainwright.api.contract import (
+    CHECKPOINTS_VARIABLE,
+    INPUT_VARIABLE,
+    METRICS_PORT_VARIABLE,
+    OUTPUT_VARIABLE,
+    ROOT_VARIABLE,
+    STEP_VARIABLE,
+    TERMINATION_VARIABLE,
+    StepConfiguration,
+)
+from trainwright.api.job import TrainingJob
+from trainwright.api.steps import Step
+from trainwright.manifests.names import INDEX_ANNOTATION, checkpoint_directory, output_directory
+from trainwright.manifests.rendezvous import INDEX_VARIABLE, Group, rendezvous_environment
+from trainwright.manifests.site import Site
+
+TERMINATION_PATH = "/dev/termination-log"
+
+EnvVar = dict[str, Any]
+
+
+def step_environment(job: TrainingJob, step: Step, site: Site, input_path: str | None) -> list[EnvVar]:
+    """What the step's container is told, in the order that lets later variables refer to earlier ones.
+
+    Kubernetes puts the value of a variable in the place of `$(NAME)`, and `$` in the place of `$$`.
+    Source: https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+    """
+    configuration = StepConfiguration(
+        job=job.metadata.name,
+        namespace=job.metadata.namespace,
+        framework=job.spec.framework,
+        seed=job.spec.seed,
+        model=job.spec.model,
+        data=job.spec.data,
+        step=step,
+        input=input_path,
+        output=output_directory(step),
+        checkpoints=checkpoint_directory(step),
+    )
+    values = {
+        STEP_VARIABLE: configuration.model_dump_json(exclude_none=True),
+        ROOT_VARIABLE: site.root,
+        OUTPUT_VARIABLE: f"{site.root}/{configuration.output}",
+        CHECKPOINTS_VARIABLE: f"{site.root}/{configuration.checkpoints}",
+        TERMINATION_VARIABLE: TERMINATION_PATH,
+        METRICS_PORT_VARIABLE: str(site.metrics_port(job, step)),
+    }
+    if input_path is not None:
+        values[INPUT_VARIABLE] = f"{site.root}/{input_path}"
+    index: EnvVar = {"name": INDEX_VARIABLE, "value": "0"}
+    if step.distributed:
+        index = {
+            "name": INDEX_VARIABLE,
+            "valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX_ANNOTATION}']"}},
+        }
+    escaped = {name: value.replace("$", "$$") for name, value in values.items()}
+    return [*_plain(escaped), index, *_plain(rendezvous_environment(job.spec.framework, _group(job, step, site)))]
+
+
+def processes_per_worker(job: TrainingJob) -> int:
+    """Processes in each pod: as many as the user says; `auto` is one a GPU for PyTorch, else one."""
+    count = job.spec.workers.processes_per_worker
+    if isinstance(count, int):
+        return count
+    return max(_gpus(job), 1) if job.spec.framework == "pytorch" else 1
+
+
+def _gpus(job: TrainingJob) -> int:
+    """GPUs that the trainer's container asks for, whoever makes them; a slice of one (MIG) counts as one."""
+    resources = job.spec.workers.trainer_container.get("resources") or {}
+    amounts = (
+        str(amount)
+        for name, amount in (resources.get("limits") or {}).items()
+        if name.endswith("/gpu") or name.startswith("nvidia.com/mig-")
+    )
+    return sum(int(amount) for amount in amounts if amount.isdecimal())
+
+
+def _group(job: TrainingJob, step: Step, site: Site) -> Group:
+    replicas = job.spec.workers.replicas if step.distributed else 1
+    endpoints = tuple(site.endpoint(job, step, index) for index in range(replicas))
+    return Group(endpoints=endpoints, processes=processes_per_worker(job) if step.distributed else 1)
+
+
+def _plain(values: Mapping[str, str]) -> list[EnvVar]:
+    return [{"name": name, "value": value} for name, value in values.items()]

@@ -1,0 +1,19 @@
+"""How the processes of a group find each other: one file a framework, each the names that its users know."""
+
+from collections.abc import Callable
+
+from trainwright.manifests.rendezvous import jax, pytorch, tensorflow
+from trainwright.manifests.rendezvous.group import INDEX_VARIABLE, Group
+
+__all__ = ["INDEX_VARIABLE", "Group", "rendezvous_environment"]
+
+_FRAMEWORKS: dict[str, Callable[[Group], dict[str, str]]] = {
+    "pytorch": pytorch.environment,
+    "tensorflow": tensorflow.environment,
+    "jax": jax.environment,
+}
+
+
+def rendezvous_environment(framework: str, group: Group) -> dict[str, str]:
+    """The variables that a worker of the group finds its peers by; values may refer to `$(TRAINWRIGHT_INDEX)`."""
+    return _FRAMEWORKS[framework](group)

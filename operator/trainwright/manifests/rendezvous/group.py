@@ -1,0 +1,29 @@
+"""The group of workers that a rendezvous is made for."""
+
+from dataclasses import dataclass
+
+from trainwright.manifests.site import Endpoint
+
+INDEX_VARIABLE = "TRAINWRIGHT_INDEX"
+"""The worker's index in its group, from 0; set before every variable of the rendezvous."""
+
+INDEX = f"$({INDEX_VARIABLE})"
+"""The index, as a later variable's value refers to it: Kubernetes puts the number there when the pod starts."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Workers and their processes.
+
+    Attributes:
+        endpoints: where each worker listens, by index.
+        processes: how many processes each worker has.
+    """
+
+    endpoints: tuple[Endpoint, ...]
+    processes: int
+
+    @property
+    def world_size(self) -> int:
+        """Processes of all workers together."""
+        return len(self.endpoints) * self.processes

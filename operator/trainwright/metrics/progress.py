@@ -1,0 +1,38 @@
+"""Turns what rank 0 serves to Prometheus into `status.progress`: people and dashboards see the same numbers."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from trainwright.api.status import Progress
+
+PREFIX = "trainwright_training_"
+
+
+def read_progress(text: str) -> Progress:
+    """The progress that a trainer's /metrics page tells; what it doesn't tell is left out.
+
+    Args:
+        text: the page, in Prometheus' text format.
+
+    Raises:
+        ValueError: the page is not in that format.
+    """
+    values = {
+        sample.name.removeprefix(PREFIX): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name.startswith(PREFIX) and sample.value == sample.value  # NaN says "not measured"
+    }
+    ratio = values.get("progress_ratio")
+    return Progress(
+        percent=None if ratio is None else int(100 * ratio),
+        training_step=_whole(values.get("step")),
+        epoch=_whole(values.get("epoch")),
+        loss=values.get("loss"),
+        accuracy=values.get("accuracy"),
+        samples_per_second=values.get("samples_per_second"),
+        remaining_seconds=_whole(values.get("eta_seconds")),
+    )
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else int(value)

@@ -1,0 +1,1 @@
+"""Decides what to do next: pure functions of what is seen and what time it is. No I/O, no clock."""

@@ -1,0 +1,36 @@
+"""Which artifact a step starts from, and which one its gate compares with."""
+
+from collections.abc import Sequence
+
+from trainwright.api.contract import ArtifactReference
+from trainwright.api.job import TrainingJobSpec
+from trainwright.api.steps import Step
+
+_CANNOT_START_FROM = {
+    "train": {"quantize", "export"},
+    "distill": {"quantize", "export"},
+    "prune": {"quantize", "export"},
+    "quantize": {"quantize", "export"},
+    "export": {"export"},
+    "profile": {"quantize", "export"},
+}
+"""A converted model can't be trained, pruned or quantized again, and an exported one is not exported again."""
+
+
+def step_input(spec: TrainingJobSpec, step: Step, accepted: Sequence[ArtifactReference]) -> ArtifactReference | None:
+    """The newest accepted artifact that a step of this kind can take; none where there is none yet."""
+    kinds = {other.name: other.kind for other in spec.steps}
+    refused = _CANNOT_START_FROM.get(step.kind, set())
+    usable = [artifact for artifact in accepted if kinds.get(artifact.name) not in refused]
+    return usable[-1] if usable else None
+
+
+def gate_reference(
+    spec: TrainingJobSpec, step: Step, accepted: Sequence[ArtifactReference]
+) -> ArtifactReference | None:
+    """What the step's gate compares with: the step's own input, or the first artifact that was trained."""
+    if step.gate is not None and step.gate.against == "baseline":
+        kinds = {other.name: other.kind for other in spec.steps}
+        trained = (artifact for artifact in accepted if kinds.get(artifact.name) in ("train", "distill"))
+        return next(trained, accepted[0] if accepted else None)
+    return step_input(spec, step, accepted)

@@ -1,0 +1,193 @@
+"""What a step's container is told: its configuration, its directories, its rendezvous."""
+
+import json
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from tests.manifests.build import SCRIPT, environment_of, example, make_job, trainer_of
+from trainwright.api.contract import StepConfiguration
+from trainwright.manifests.environment import processes_per_worker, step_environment
+from trainwright.manifests.site import ClusterSite
+
+JOB = example()
+HOSTS = ["digits-script-0.digits", "digits-script-1.digits"]
+
+
+def expand(value: str, known: dict[str, str]) -> str:
+    """What the kubelet makes of a value: third_party/forked/golang/expansion/expand.go of Kubernetes, word for word."""
+    parts, cursor = [], 0
+    while cursor < len(value):
+        if value[cursor] != "$" or cursor + 1 == len(value):
+            parts.append(value[cursor])
+            cursor += 1
+        elif value[cursor + 1] == "$":
+            parts.append("$")
+            cursor += 2
+        elif value[cursor + 1] == "(" and ")" in value[cursor + 2 :]:
+            end = value.index(")", cursor + 2)
+            name = value[cursor + 2 : end]
+            parts.append(known.get(name, f"$({name})"))
+            cursor = end + 1
+        else:
+            parts.append(value[cursor : cursor + 2])
+            cursor += 2
+    return "".join(parts)
+
+
+def started(job: Any, step: Any = None, index: int = 0) -> dict[str, str]:
+    """The variables as the program finds them."""
+    known: dict[str, str] = {}
+    for item in trainer_of(job, step)["env"]:
+        known[item["name"]] = str(index) if "valueFrom" in item else expand(item["value"], known)
+    return known
+
+
+# The configuration.
+
+
+@pytest.mark.parametrize("step", JOB.spec.steps, ids=lambda step: step.name)
+def test_a_step_is_told_all_that_it_must_know(step: Any) -> None:
+    configuration = StepConfiguration.model_validate_json(started(JOB, step)["TRAINWRIGHT_STEP"])
+    assert configuration.step == step
+    assert (configuration.job, configuration.namespace, configuration.framework) == ("digits", "ns", "pytorch")
+    assert (configuration.model, configuration.data) == (JOB.spec.model, JOB.spec.data)
+    assert configuration.output == f"steps/{step.name}/artifact"
+    assert configuration.checkpoints == f"steps/{step.name}/checkpoints"
+
+
+def test_paths_for_programs_that_only_read_variables_are_absolute() -> None:
+    found = {item["name"]: item.get("value") for item in step_environment(JOB, JOB.spec.steps[1], ClusterSite(), "a/b")}
+    assert found["TRAINWRIGHT_ROOT"] == "/workspace"
+    assert found["TRAINWRIGHT_INPUT"] == "/workspace/a/b"
+    assert found["TRAINWRIGHT_OUTPUT"] == "/workspace/steps/prune/artifact"
+    assert found["TRAINWRIGHT_CHECKPOINTS"] == "/workspace/steps/prune/checkpoints"
+    assert json.loads(found["TRAINWRIGHT_STEP"])["input"] == "a/b"
+
+
+def test_a_step_with_nothing_to_start_from_is_not_told_of_an_input() -> None:
+    assert "TRAINWRIGHT_INPUT" not in environment_of(JOB)
+    assert "input" not in json.loads(environment_of(JOB)["TRAINWRIGHT_STEP"])
+
+
+def test_a_null_among_the_users_arguments_stays_one() -> None:
+    job = make_job(model={"factory": "m:f", "args": {"dropout": None}})
+    assert json.loads(environment_of(job)["TRAINWRIGHT_STEP"])["model"]["args"] == {"dropout": None}
+
+
+@given(text=st.text(alphabet='$()aTRAINWRIGHT_ROOT{}\\"', max_size=30))
+def test_no_text_of_the_users_is_changed_on_its_way(text: str) -> None:
+    """Kubernetes puts variables' values in the place of `$(NAME)`, and a dollar in the place of two."""
+    job = make_job(data={"factory": "m:f", "args": {"text": text}})
+    configuration = json.loads(started(job)["TRAINWRIGHT_STEP"])
+    assert configuration["data"]["args"]["text"] == text
+
+
+def test_the_index_is_known_before_it_is_referred_to() -> None:
+    names = [item["name"] for item in trainer_of(JOB)["env"]]
+    users = [item["name"] for item in trainer_of(JOB)["env"] if "$(TRAINWRIGHT_INDEX)" in item.get("value", "")]
+    assert users
+    assert all(names.index(name) > names.index("TRAINWRIGHT_INDEX") for name in users)
+
+
+def test_a_step_on_one_pod_is_worker_0() -> None:
+    assert started(JOB, JOB.spec.steps[1], index=7)["TRAINWRIGHT_INDEX"] == "0"
+
+
+# The rendezvous.
+
+
+def group(framework: str, index: int = 1, **workers: Any) -> dict[str, str]:
+    return started(make_job(framework=framework, workers={"replicas": 2} | workers), index=index)
+
+
+def test_pytorch_is_told_by_both_generations_names() -> None:
+    expected = {
+        "PET_NNODES": "2",
+        "PET_NPROC_PER_NODE": "1",
+        "PET_NODE_RANK": "1",
+        "PET_MASTER_ADDR": HOSTS[0],
+        "PET_MASTER_PORT": "29500",
+        "MASTER_ADDR": HOSTS[0],
+        "MASTER_PORT": "29500",
+        "WORLD_SIZE": "2",
+        "RANK": "1",
+    }
+    assert expected.items() <= group("pytorch").items()
+
+
+def test_world_size_counts_processes_and_rank_is_a_processs_or_not_set() -> None:
+    found = group("pytorch", processesPerWorker=4)
+    assert (found["WORLD_SIZE"], found["PET_NPROC_PER_NODE"], found["PET_NNODES"]) == ("8", "4", "2")
+    assert not {"RANK", "LOCAL_RANK"} & found.keys()
+
+
+def test_tensorflow_is_told_by_tf_config() -> None:
+    assert json.loads(group("tensorflow")["TF_CONFIG"]) == {
+        "cluster": {"worker": [f"{host}:2222" for host in HOSTS]},
+        "task": {"type": "worker", "index": 1},
+        "environment": "cloud",
+    }
+
+
+def test_jax_is_told_by_both_generations_names() -> None:
+    expected = {
+        "JAX_COORDINATOR_ADDRESS": f"{HOSTS[0]}:6666",
+        "JAX_NUM_PROCESSES": "2",
+        "JAX_PROCESS_ID": "1",
+        "COORDINATOR_ADDRESS": HOSTS[0],
+        "COORDINATOR_PORT": "6666",
+        "NUM_PROCESSES": "2",
+        "PROCESS_ID": "1",
+    }
+    assert expected.items() <= group("jax").items()
+
+
+def test_several_jax_processes_a_worker_number_themselves() -> None:
+    found = group("jax", processesPerWorker=2)
+    assert (found["JAX_NUM_PROCESSES"], found["NUM_PROCESSES"]) == ("4", "4")
+    assert not {"JAX_PROCESS_ID", "PROCESS_ID"} & found.keys()
+
+
+def test_a_step_on_one_pod_meets_itself_where_it_is() -> None:
+    """The pod of a Job that is not indexed has no host name of its own."""
+    job = make_job(steps=[{"name": "once", "run": {"command": ["x"], "distributed": False}}], workers={"replicas": 3})
+    found = started(job)
+    assert (found["MASTER_ADDR"], found["WORLD_SIZE"], found["RANK"], found["PET_NNODES"]) == (
+        "127.0.0.1",
+        "1",
+        "0",
+        "1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("framework", "count", "limits", "processes"),
+    [
+        ("pytorch", "auto", None, 1),
+        ("pytorch", "auto", {"cpu": "64", "memory": "1Ti"}, 1),
+        ("pytorch", "auto", {"nvidia.com/gpu": "8"}, 8),
+        ("pytorch", "auto", {"nvidia.com/gpu": 4}, 4),
+        ("pytorch", "auto", {"amd.com/gpu": "2"}, 2),
+        ("pytorch", "auto", {"nvidia.com/mig-1g.5gb": "3"}, 3),
+        ("pytorch", "auto", {"nvidia.com/gpu": "0"}, 1),
+        ("pytorch", "auto", {"nvidia.com/gpu": "many"}, 1),
+        ("pytorch", 2, {"nvidia.com/gpu": "8"}, 2),
+        ("tensorflow", "auto", {"nvidia.com/gpu": "8"}, 1),
+        ("jax", "auto", {"nvidia.com/gpu": "8"}, 1),
+    ],
+)
+def test_processes_a_worker(framework: str, count: Any, limits: Any, processes: int) -> None:
+    job = make_job(
+        framework=framework, container={"resources": {"limits": limits}}, workers={"processesPerWorker": count}
+    )
+    assert processes_per_worker(job) == processes
+
+
+def test_a_step_on_one_pod_has_one_process() -> None:
+    job = make_job(
+        steps=[SCRIPT | {"run": {"command": ["x"], "distributed": False}}], workers={"processesPerWorker": 4}
+    )
+    assert environment_of(job)["WORLD_SIZE"] == "1"

@@ -1,0 +1,62 @@
+"""Which artifact a step starts from, and which one its gate compares with."""
+
+from typing import Any
+
+import pytest
+
+from tests.planning.build import INT8, ONNX, PRUNE, SCRIPT, TRAIN, make_job, result
+from trainwright.api.contract import ArtifactReference
+from trainwright.api.steps import Step
+from trainwright.planning.lineage import gate_reference, step_input
+
+EVALUATE = {"name": "evaluate", "evaluate": {}}
+
+
+def artifact(name: str) -> ArtifactReference:
+    made = result(name).artifact
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(
+    ("step", "accepted", "expected"),
+    [
+        (TRAIN, [], None),
+        (PRUNE, ["train"], "train"),
+        (INT8, ["train", "prune"], "prune"),
+        (PRUNE, ["train", "int8"], "train"),
+        (TRAIN, ["train", "int8", "onnx"], "train"),
+        (INT8, ["train", "onnx"], "train"),
+        (ONNX, ["train", "prune", "int8"], "int8"),
+        (ONNX, ["train", "onnx"], "train"),
+        (EVALUATE, ["train", "prune", "onnx"], "onnx"),
+        (SCRIPT, ["train", "int8"], "int8"),
+        (PRUNE, ["script"], "script"),
+        (PRUNE, ["int8"], None),
+    ],
+)
+def test_a_step_starts_from_the_newest_artifact_that_it_can_take(
+    step: dict[str, Any], accepted: list[str], expected: str | None
+) -> None:
+    spec = make_job(TRAIN, PRUNE, INT8, ONNX, SCRIPT, EVALUATE).spec
+    found = step_input(spec, Step.model_validate(step), [artifact(name) for name in accepted])
+    assert (found and found.name) == expected
+
+
+@pytest.mark.parametrize(
+    ("against", "accepted", "expected"),
+    [
+        ("previous", ["train", "prune"], "prune"),
+        ("baseline", ["train", "prune"], "train"),
+        ("baseline", ["script", "train", "prune"], "train"),
+        ("baseline", ["script", "prune"], "script"),
+        ("baseline", [], None),
+    ],
+)
+def test_a_gate_compares_with_the_steps_input_or_with_what_was_trained_first(
+    against: str, accepted: list[str], expected: str | None
+) -> None:
+    gated = INT8 | {"gate": {"accuracy": {"maxDegradation": 0.1}, "against": against}}
+    spec = make_job(SCRIPT, TRAIN, PRUNE, gated).spec
+    found = gate_reference(spec, spec.steps[3], [artifact(name) for name in accepted])
+    assert (found and found.name) == expected
