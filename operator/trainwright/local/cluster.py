@@ -1,0 +1,115 @@
+"""Stands in for Kubernetes' Job controller: keeps child Jobs, runs their pods as processes, writes their status."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from trainwright.api.contract import EXIT_DONE
+from trainwright.local.pod import LocalPod
+from trainwright.planning.observation import ChildJob, WorkerOutcome, read_child
+
+Object = dict[str, Any]
+
+
+class LocalJob:
+    """One child Job and its pods."""
+
+    def __init__(self, body: Object, directory: Path) -> None:
+        """Starts a pod for each of the Job's completions."""
+        self.body = body | {"metadata": body["metadata"] | {"uid": str(uuid.uuid4())}}
+        name, size = body["metadata"]["name"], body["spec"]["parallelism"]
+        template = body["spec"]["template"]
+        self.pods = [LocalPod(template, f"{name}-{index}", index, size, directory) for index in range(size)]
+        self._deleted = False
+
+    def delete(self) -> None:
+        """Begins to stop the pods; the Job is gone when the last one has ended."""
+        self._deleted = True
+
+    def sync(self) -> None:
+        """Stops the pods of a Job that is deleted, and the rest of a group that has lost a worker."""
+        if self._deleted or self._failed_pod() is not None:
+            for pod in self._running():
+                pod.stop()
+
+    @property
+    def gone(self) -> bool:
+        """Whether it was deleted and nothing is left of it."""
+        return self._deleted and not self._running()
+
+    def observe(self) -> ChildJob:
+        """The Job as the API server would show it."""
+        running = len(self._running())
+        status: Object = {"active": running, "ready": running}
+        failed = self._failed_pod()
+        if not running and failed is None:
+            status["conditions"] = [{"type": "Complete", "status": "True"}]
+        elif not running and failed is not None:
+            status["conditions"] = [{"type": "Failed", "status": "True", **_reason(self.body, failed)}]
+        metadata = self.body["metadata"] | ({"deletionTimestamp": "now"} if self._deleted else {})
+        return read_child(self.body | {"metadata": metadata, "status": status})
+
+    def outcomes(self) -> tuple[WorkerOutcome, ...]:
+        """How each worker ended."""
+        return tuple(pod.outcome() for pod in self.pods)
+
+    def _running(self) -> list[LocalPod]:
+        return [pod for pod in self.pods if pod.exit_code is None]
+
+    def _failed_pod(self) -> LocalPod | None:
+        return next((pod for pod in self.pods if pod.exit_code not in (None, EXIT_DONE)), None)
+
+
+def _reason(body: Object, failed: LocalPod) -> Object:
+    """Kubernetes' words for the failure."""
+    for index, rule in enumerate(body["spec"]["podFailurePolicy"]["rules"]):
+        if failed.exit_code in rule.get("onExitCodes", {}).get("values", ()):
+            message = f"Container trainer for pod {failed.name} failed with exit code {failed.exit_code}"
+            return {"reason": "PodFailurePolicy", "message": f"{message} matching FailJob rule at index {index}"}
+    return {"reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
+
+
+class LocalCluster:
+    """The child Jobs of one run, by name."""
+
+    def __init__(self, directory: Path) -> None:
+        """Keeps the logs below `directory`."""
+        self._directory = directory
+        self._jobs: dict[str, LocalJob] = {}
+
+    def apply(self, body: Object) -> None:
+        """Puts an object in place. Services and claims are no more than this machine's loopback and the directory."""
+        name = body["metadata"]["name"]
+        if body["kind"] == "Job" and name not in self._jobs:
+            self._jobs[name] = LocalJob(body, self._directory)
+
+    def delete(self, child: ChildJob) -> None:
+        """Begins to delete a Job with its pods."""
+        self._jobs[child.name].delete()
+
+    def sync(self) -> None:
+        """Does what a controller would have done in the meantime."""
+        for job in self._jobs.values():
+            job.sync()
+        self._jobs = {name: job for name, job in self._jobs.items() if not job.gone}
+
+    def children(self) -> tuple[ChildJob, ...]:
+        """The Jobs that are there."""
+        return tuple(job.observe() for job in self._jobs.values())
+
+    def outcomes(self, child: ChildJob) -> tuple[WorkerOutcome, ...]:
+        """How the workers of a finished Job ended."""
+        return self._jobs[child.name].outcomes()
+
+    def pods(self, child: ChildJob) -> list[LocalPod]:
+        """The workers of a Job."""
+        return self._jobs[child.name].pods
+
+    def kill(self) -> None:
+        """Kills whatever still runs."""
+        for pod in self._running():
+            pod.kill()
+
+    def _running(self) -> Iterator[LocalPod]:
+        return (pod for job in self._jobs.values() for pod in job.pods if pod.exit_code is None)

@@ -1,0 +1,201 @@
+"""Whole chains of real steps: training on two workers, faults, gates, and what the user's mistakes lead to."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local.runs import Run, manifest, wait_for
+from trainwright.api.loading import read_manifests
+
+pytestmark = pytest.mark.slow
+
+Start = Callable[..., Run]
+
+EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
+MODEL = {
+    "factory": "trainwright_trainers.pytorch.models:resnet8",
+    "args": {"in_channels": 1, "classes": 10, "width": 8},
+}
+DATA = {"factory": "trainwright_trainers.data:digits"}
+TRAIN = {
+    "name": "train",
+    "train": {
+        "epochs": 6,
+        "batchSize": 64,
+        "optimizer": {"name": "AdamW", "learningRate": 3e-3},
+        "checkpoint": {"everySteps": 10},
+    },
+}
+
+
+def _example(name: str) -> dict[str, Any]:
+    return next(read_manifests(EXAMPLES / f"{name}.yaml"))
+
+
+def _training(workers: int = 2) -> dict[str, Any]:
+    return manifest([TRAIN], model=MODEL, data=DATA, workers={"replicas": workers})
+
+
+def _history(run: Run) -> list[dict[str, Any]]:
+    path = run.output / "steps" / "train" / "history.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _losses(run: Run) -> dict[int, float]:
+    return {entry["step"]: entry["loss"] for entry in _history(run) if "loss" in entry}
+
+
+def _status(run: Run) -> dict[str, Any]:
+    status: dict[str, Any] = json.loads((run.output / "trainingjob.json").read_text())["status"]
+    return status
+
+
+def _checkpoints(run: Run) -> list[Path]:
+    """The checkpoints that are complete, oldest first."""
+    return sorted((run.output / "steps" / "train" / "checkpoints").glob("step-" + 8 * "[0-9]"))
+
+
+def _checkpoint_after(run: Run, step: int) -> Path | None:
+    return next((path for path in _checkpoints(run) if int(path.name.removeprefix("step-")) >= step), None)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[int, float]:
+    """The loss at every step of a training that nothing happened to."""
+    run = Run(tmp_path_factory.mktemp("uninterrupted"), _training())
+    try:
+        assert run.wait(900) == 0, run.said
+        return _losses(run)
+    finally:
+        run.end()
+
+
+def test_digits_example_runs_from_training_to_an_exported_int8_model(start: Start) -> None:
+    run = start(_example("digits-pytorch"))
+    assert run.wait(900) == 0, run.said
+    status = _status(run)
+    assert {step["name"]: step["state"] for step in status["steps"]} == {
+        "train": "Succeeded",
+        "prune": "Succeeded",
+        "int8": "Succeeded",
+        "onnx": "Succeeded",
+    }
+    assert [artifact["name"] for artifact in status["artifacts"]] == ["train", "prune", "int8", "onnx"]
+    assert status["steps"][-1]["metrics"]["accuracy"] > 0.95
+    assert (run.output / "steps" / "onnx" / "artifact" / "model.onnx").stat().st_size > 0
+
+
+def test_killed_worker_costs_a_restart_and_not_a_digit_of_the_loss(
+    start: Start, uninterrupted: dict[int, float]
+) -> None:
+    run = start(_training())
+    wait_for(lambda: _checkpoint_after(run, 20), 600)
+    workers = [process for process in run.descendants() if "trainwright_trainers.pytorch.worker" in process.cmdline()]
+    os.kill(workers[-1].pid, signal.SIGKILL)
+    assert run.wait(900) == 0, run.said
+    assert _status(run)["restarts"] == 1
+    assert "SIGKILL" in run.said
+    assert _losses(run) == uninterrupted
+
+
+def test_checkpoint_that_was_cut_short_is_said_and_passed_over(start: Start, uninterrupted: dict[int, float]) -> None:
+    body = _training()
+    run = start(body)
+    wait_for(lambda: _checkpoint_after(run, 20), 600)
+    run.interrupt()
+    assert run.wait(600) == 130, run.said
+    newest = _checkpoints(run)[-1]
+    tensors = newest / "tensors.safetensors"
+    os.truncate(tensors, tensors.stat().st_size // 2)
+    again = start(body)
+    assert again.wait(900) == 0, again.said
+    step = int(newest.name.removeprefix("step-"))
+    assert f"the checkpoint of step {step} is damaged" in " ".join(_status(again)["steps"][0]["notes"])
+    assert _losses(again) == uninterrupted
+
+
+def test_missed_gate_rolls_back_and_the_chain_goes_on_from_the_trained_model(start: Start) -> None:
+    run = start(_example("gate-rollback"))
+    assert run.wait(900) == 0, run.said
+    status = _status(run)
+    assert [step["state"] for step in status["steps"]] == ["Succeeded", "RolledBack", "Succeeded"]
+    assert [artifact["name"] for artifact in status["artifacts"]] == ["train", "onnx"]
+    exported = json.loads((run.output / "steps" / "onnx" / "artifact" / "artifact.json").read_text())
+    assert exported["parent"]["name"] == "train"
+
+
+def test_missed_gate_with_fail_ends_the_job_with_both_numbers(start: Start) -> None:
+    run = start(_example("gate-fail"))
+    assert run.wait(900) == 1
+    status = _status(run)
+    pruned = status["steps"][1]
+    failed = next(condition for condition in status["conditions"] if condition["type"] == "Failed")
+    assert failed["reason"] == "GateMissed"
+    assert f"{pruned['metrics']['accuracy']:.6g}" in failed["message"]
+    assert f"{status['steps'][0]['metrics']['accuracy'] - 0.01:.6g}" in failed["message"]
+
+
+USER_DATA = """
+import numpy as np
+from trainwright_trainers.data import Arrays, Splits, digits
+
+def dim_calibration():
+    splits = digits()
+    dim = Arrays(splits.calibration.inputs * 0.01, splits.calibration.targets)
+    return Splits(splits.train, splits.validation, dim)
+
+def flat_images():
+    splits = digits()
+    flat = [Arrays(part.inputs.reshape(len(part), -1), part.targets) for part in (splits.train, splits.validation)]
+    return Splits(*flat)
+
+def of_wrong_type():
+    return 7
+"""
+
+
+def test_bad_calibration_data_is_caught_by_the_gate(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "user_data.py").write_text(USER_DATA)
+    quantize = {
+        "name": "int8",
+        "quantize": {"scheme": "int8-static", "calibrationSamples": 100},
+        "gate": {"accuracy": {"maxDegradation": 0.05}},
+    }
+    body = manifest([TRAIN, quantize], model=MODEL, data={"factory": "user_data:dim_calibration"})
+    run = start(body)
+    assert run.wait(900) == 1, run.said
+    status = _status(run)
+    trained, quantized = (step["metrics"]["accuracy"] for step in status["steps"])
+    assert quantized < trained - 0.05
+    assert status["steps"][1]["gate"]["passed"] is False
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": {"factory": "no_such_package.models:net"}}, ["spec.model.factory", "no_such_package"]),
+        (
+            {"model": {"factory": "trainwright_trainers.pytorch.models:resnet9"}},
+            ["spec.model.factory", "resnet9", "resnet8"],
+        ),
+        ({"model": MODEL | {"args": {"clases": 10}}}, ["spec.model.args", "clases"]),
+        ({"data": {"factory": "user_data:of_wrong_type"}}, ["spec.data.factory", "int"]),
+        ({"data": {"factory": "user_data:flat_images"}}, ["64"]),
+    ],
+    ids=["no module", "no attribute", "wrong argument", "data of a wrong type", "data of a wrong shape"],
+)
+def test_mistake_that_only_running_shows_ends_at_once_in_the_right_words(
+    start: Start, tmp_path: Path, changes: dict[str, Any], words: list[str]
+) -> None:
+    (tmp_path / "user_data.py").write_text(USER_DATA)
+    run = start(manifest([TRAIN], **({"model": MODEL, "data": DATA} | changes)))
+    assert run.wait(900) == 2, run.said
+    assert run.said.count("begins") == 1, "it is not tried again"
+    for word in words:
+        assert word in run.said
+    assert "Traceback" not in run.said
