@@ -1,0 +1,123 @@
+"""INT8 models are smaller and as good, and calibration that would spoil or flatter them shows."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+from tests.trainers.pytorch.compression.conftest import Chain, Start, run
+from tests.trainers.pytorch.compression.data import digits
+from trainwright_trainers.data import Arrays, Splits
+from trainwright_trainers.pytorch.quantize.calibration import choose_calibration
+from trainwright_trainers.runtime.artifacts import read_artifact
+from trainwright_trainers.runtime.errors import ConfigurationError
+
+INT8 = {"name": "int8", "quantize": {"scheme": "int8-static", "calibrationSamples": 128}}
+
+
+def test_int8_model_is_smaller_and_as_good(chain: Chain) -> None:
+    result = chain.results["int8"]
+    metrics, reference = result.metrics, result.reference
+    assert metrics.accuracy is not None and reference.accuracy is not None
+    assert metrics.accuracy >= reference.accuracy - 0.02
+    assert metrics.size_bytes is not None and reference.size_bytes is not None
+    assert metrics.size_bytes < 0.6 * reference.size_bytes
+    assert metrics.latency_ms is not None and metrics.latency_ms > 0
+    assert result.details["labelAgreement"] > 0.95
+    assert 0 < result.details["relativeDifference"] < 0.3
+    assert result.notes == []
+    description = read_artifact(chain.artifact("int8")).description
+    assert description.format == "onnx"
+    assert description.inputs[0].shape == ["batch", 1, 8, 8]
+    assert description.recipe["quantized"] == {"scheme": "int8-static", "calibrationSamples": 128}
+
+
+def test_weights_are_int8_with_a_scale_for_each_channel(chain: Chain) -> None:
+    graph = onnx.load(chain.artifact("int8") / "model.onnx").graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    matrices = [tensor for tensor in constants.values() if len(tensor.dims) > 1]
+    assert len(matrices) == 10
+    assert {tensor.data_type for tensor in matrices} == {TensorProto.INT8}
+    scales = [node.input[1] for node in graph.node if node.op_type == "DequantizeLinear"]
+    assert Counter(len(constants[name].dims) for name in scales if "weight_scale" in name)[1] == 10
+
+
+def test_calibration_scaled_a_hundredfold_shows_in_the_measured_accuracy(start: Start) -> None:
+    result = run(start(INT8, data="digits_calibrated_on_dim_images"))
+    metrics, reference = result.metrics, result.reference
+    assert metrics.accuracy is not None and reference.accuracy is not None
+    assert metrics.accuracy < reference.accuracy - 0.3
+
+
+def test_calibration_on_validation_samples_is_refused(start: Start) -> None:
+    step = start(INT8, data="digits_calibrated_on_validation")
+    with pytest.raises(ConfigurationError, match="100 of 100 calibration samples are also in the validation split"):
+        run(step)
+    assert not step.output.exists()
+
+
+def test_quantized_model_is_not_quantized_again(go_on: Start) -> None:
+    again = go_on({"name": "again", "quantize": {"scheme": "int8-static"}}, after="int8")
+    with pytest.raises(ConfigurationError, match="quantized already"):
+        run(again)
+
+
+def test_float_onnx_model_is_quantized_as_well(chain: Chain, go_on: Start) -> None:
+    result = run(go_on(INT8, after="onnx"))
+    assert result.metrics == chain.results["int8"].metrics.model_copy(update={"latency_ms": result.metrics.latency_ms})
+
+
+@pytest.mark.parametrize("scheme", ["int8-dynamic", "int8-weight-only"])
+def test_scheme_that_is_not_offered_is_refused(start: Start, scheme: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"spec\.steps\[int8\]\.quantize\.scheme.*no '{scheme}'"):
+        run(start({"name": "int8", "quantize": {"scheme": scheme}}))
+
+
+def splits(train: int, calibration: int | None = None, shared: int = 0) -> Splits:
+    """Random splits; `shared` of the calibration samples are in the validation split."""
+    random = np.random.default_rng(0)
+
+    def arrays(count: int) -> Arrays:
+        return Arrays(random.normal(size=(count, 4)), np.zeros(count, int))
+
+    validation = arrays(500)
+    own = arrays(calibration) if calibration is not None else None
+    if own is not None:
+        own.inputs[:shared] = validation.inputs[:shared]
+    return Splits(arrays(train), validation, own)
+
+
+def test_without_a_calibration_split_samples_come_from_training_and_the_seed() -> None:
+    made = splits(train=300)
+    chosen = choose_calibration(made, 100, seed=1)
+    train = {sample.tobytes() for sample in made.train.inputs}
+    samples = [chosen.dataset[index][0].tobytes() for index in range(len(chosen.dataset))]
+    assert len(set(samples)) == 100
+    assert set(samples) <= train
+    again = choose_calibration(made, 100, seed=1).dataset
+    other = choose_calibration(made, 100, seed=2).dataset
+    assert [again[index][0].tobytes() for index in range(100)] == samples
+    assert [other[index][0].tobytes() for index in range(100)] != samples
+
+
+def test_split_with_fewer_samples_gives_all_with_a_note() -> None:
+    chosen = choose_calibration(splits(train=10, calibration=60), 512, seed=1)
+    assert len(chosen.dataset) == 60
+    assert chosen.notes == ["quantize.calibrationSamples is 512; the split has 60, and all were used"]
+
+
+def test_chance_coincidence_is_left_out_with_a_note() -> None:
+    chosen = choose_calibration(splits(train=10, calibration=200, shared=2), 200, seed=1)
+    assert len(chosen.dataset) == 198
+    assert chosen.notes == ["2 calibration samples were left out, as they are also in the validation split"]
+
+
+def test_more_than_chance_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="3 of 200 calibration samples"):
+        choose_calibration(splits(train=10, calibration=200, shared=3), 200, seed=1)
+
+
+def test_digits_have_no_sample_in_two_splits() -> None:
+    assert choose_calibration(digits(), 200, seed=0).notes == []

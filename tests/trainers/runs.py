@@ -1,0 +1,173 @@
+"""Real runs of the PyTorch trainer: in pods' stead, processes on this machine."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from trainwright.api.contract import StepConfiguration, StepResult
+from trainwright.api.steps import Factory, Step
+from trainwright_trainers.pytorch.steps import find_run
+from trainwright_trainers.runtime.execution import execute
+
+ROOT = Path(__file__).parents[2]
+DIGITS = {"factory": "trainwright_trainers.data:digits"}
+MLP = {"factory": "trainwright_trainers.pytorch.models:mlp"}
+QUICK = {"name": "adamw", "learningRate": 5e-3}
+"""An optimizer that learns the digits in a few epochs."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One step of a job, with a storage of its own."""
+
+    root: Path
+    train: dict[str, Any]
+    model: dict[str, Any] = field(default_factory=lambda: MLP)
+    data: dict[str, Any] = field(default_factory=lambda: DIGITS)
+    name: str = "train"
+    input: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> Path:
+        """The step's directory."""
+        return self.root / "steps" / self.name
+
+    @property
+    def checkpoints(self) -> Path:
+        """Its checkpoints' directory."""
+        return self.directory / "checkpoints"
+
+    def variables(self) -> dict[str, str]:
+        """What the operator sets in every pod."""
+        configuration = StepConfiguration(
+            job="job",
+            namespace="default",
+            framework="pytorch",
+            seed=1,
+            model=Factory.model_validate(self.model),
+            data=Factory.model_validate(self.data),
+            step=Step.model_validate({"name": self.name, "train": self.train}),
+            input=self.input,
+            output=f"steps/{self.name}/artifact",
+            checkpoints=f"steps/{self.name}/checkpoints",
+        )
+        self.root.mkdir(exist_ok=True)
+        return {
+            "TRAINWRIGHT_STEP": configuration.model_dump_json(),
+            "TRAINWRIGHT_ROOT": str(self.root),
+            "TRAINWRIGHT_TERMINATION_LOG": str(self.root / "termination-log"),
+            "OMP_NUM_THREADS": "1",
+            "GLOO_SOCKET_IFNAME": "lo",
+            **self.environment,
+        }
+
+    def history(self) -> list[dict[str, Any]]:
+        """The lines of the history."""
+        return [json.loads(line) for line in (self.directory / "history.jsonl").read_text().splitlines()]
+
+    def losses(self) -> dict[int, float]:
+        """The loss of every optimizer step."""
+        return {record["step"]: record["loss"] for record in self.history() if "loss" in record}
+
+    def weights(self) -> bytes:
+        """The trained weights' file."""
+        return (self.directory / "artifact" / "model.safetensors").read_bytes()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a pod ended."""
+
+    exit_code: int
+    result: StepResult
+    log: str
+
+
+def run_here(job: Job, monkeypatch: pytest.MonkeyPatch) -> tuple[int, StepResult]:
+    """Run the step in this process, alone."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    with monkeypatch.context() as patch:
+        for name, value in job.variables().items():
+            patch.setenv(name, value)
+        try:
+            code = execute(lambda step: find_run(step)(step))
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    return code, read_termination_message(job.root / "termination-log")
+
+
+def read_termination_message(path: Path) -> StepResult:
+    """What the pod left, as the operator reads it."""
+    content = path.read_bytes()
+    assert len(content) <= 4096
+    return StepResult.model_validate_json(content)
+
+
+class Pod:
+    """The entry point of one pod, with its workers."""
+
+    def __init__(self, job: Job, processes: int, nodes: int, rank: int, port: int) -> None:
+        self._message = job.root / f"termination-log-{rank}"
+        environment = os.environ | {
+            **job.variables(),
+            "TRAINWRIGHT_TERMINATION_LOG": str(self._message),
+            "PET_NNODES": str(nodes),
+            "PET_NPROC_PER_NODE": str(processes),
+            "PET_NODE_RANK": str(rank),
+            "PET_MASTER_ADDR": "127.0.0.1",
+            "PET_MASTER_PORT": str(port),
+            "PYTHONPATH": str(ROOT),
+        }
+        command = [sys.executable, "-m", "trainwright_trainers.pytorch"]
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker processes that live."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def wait(self, seconds: float = 600) -> Ended:
+        """Wait for the end."""
+        _, log = self.process.communicate(timeout=seconds)
+        return Ended(self.process.returncode, read_termination_message(self._message), log)
+
+    def end(self) -> None:
+        """Leave nothing behind."""
+        if self.process.poll() is None:
+            for process in [*self.workers(), self.process]:
+                process.kill()
+        self.process.communicate()
+
+
+@contextmanager
+def pods(job: Job, *, processes: int = 1, nodes: int = 1, started: int | None = None) -> Iterator[list[Pod]]:
+    """The pods of a step; `started` is how many of the `nodes` exist."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running: list[Pod] = []
+    try:
+        for rank in range(nodes if started is None else started):
+            running += [Pod(job, processes, nodes, rank, port)]
+        yield running
+    finally:
+        for pod in running:
+            pod.end()
+
+
+def run_group(job: Job, processes: int = 2) -> Ended:
+    """Run the step in one pod of several processes, to its end."""
+    with pods(job, processes=processes) as (pod,):
+        return pod.wait()

@@ -1,0 +1,160 @@
+"""The small parts of the runtime: context, factories, history, pace, stop, saving, metrics."""
+
+import errno
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from trainwright.api.contract import StepConfiguration
+from trainwright.api.steps import Step
+from trainwright_trainers.runtime.context import read_context
+from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.factories import load_callable
+from trainwright_trainers.runtime.history import History
+from trainwright_trainers.runtime.pace import MOST_STEPS, Pace
+from trainwright_trainers.runtime.progress import Progress
+from trainwright_trainers.runtime.saving import BackgroundSaver
+from trainwright_trainers.runtime.stop import StopRequest
+
+
+def environment(root: Path, **changes: str) -> dict[str, str]:
+    step = Step.model_validate({"name": "train", "train": {}})
+    configuration = StepConfiguration(
+        job="j", namespace="n", framework="pytorch", step=step, output="steps/train/artifact", checkpoints="c"
+    ).model_copy(update=changes)
+    return {"TRAINWRIGHT_STEP": configuration.model_dump_json(), "TRAINWRIGHT_ROOT": str(root)}
+
+
+def test_paths_become_absolute(tmp_path: Path) -> None:
+    step = read_context(environment(tmp_path, input="steps/before/artifact"))
+    assert step.input == tmp_path / "steps/before/artifact"
+    assert step.output == tmp_path / "steps/train/artifact"
+    assert step.directory == tmp_path / "steps/train"
+
+
+@pytest.mark.parametrize("path", ["../other", "/etc", "a/../..", ".", "link/x"])
+def test_no_path_leads_out_of_the_storage(path: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path)
+    with pytest.raises(ConfigurationError, match="inside the job's storage"):
+        read_context(environment(root, output=path))
+
+
+def test_a_missing_or_broken_configuration_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="TRAINWRIGHT_STEP is not set"):
+        read_context({})
+    with pytest.raises(ConfigurationError, match=r"TRAINWRIGHT_STEP at step: Field required"):
+        variables = {"TRAINWRIGHT_STEP": '{"job": "j", "namespace": "n", "framework": "f"}'}
+        read_context(variables | {"TRAINWRIGHT_ROOT": str(tmp_path)})
+
+
+def test_a_module_that_the_users_module_lacks_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "users_own.py").write_text("import not_installed_anywhere\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigurationError, match="users_own needs the module 'not_installed_anywhere'"):
+        load_callable("users_own:model", "spec.model.factory")
+    with pytest.raises(ConfigurationError, match=r"no module 'json\.nothing'"):
+        load_callable("json.nothing:model", "spec.model.factory")
+
+
+def test_history_goes_on_after_the_step_that_is_resumed(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "history.jsonl"
+    history = History(path)
+    history.begin(0)
+    history.append([{"step": step, "loss": step / 3} for step in range(1, 8)])
+    with path.open("a") as file:
+        file.write('{"step": 8, "lo')  # the process was killed here
+    history = History(path)
+    history.begin(5)
+    history.append([{"step": 6, "loss": 0.1}])
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [record["step"] for record in records] == [1, 2, 3, 4, 5, 6]
+    assert records[4]["loss"] == 5 / 3
+    history.begin(100)
+    assert len(path.read_text().splitlines()) == 6
+
+
+def test_meetings_come_twice_a_second_but_approach_that_slowly() -> None:
+    pace = Pace(step=40)
+    assert pace.next_step == 41
+    steps, seconds = 41, 0.01
+    intervals = []
+    for _ in range(8):
+        interval = pace.proposal(seconds)
+        pace.agree(steps, interval)
+        intervals.append(interval)
+        steps = pace.next_step
+    assert intervals == [2, 4, 8, 16, 32, 50, 50, 50]
+    assert pace.proposal(seconds_per_step=30) == 1
+    pace.agree(0, MOST_STEPS)
+    assert pace.proposal(seconds_per_step=0) == MOST_STEPS
+
+
+def test_a_signal_or_the_marker_asks_to_stop(tmp_path: Path) -> None:
+    marker = tmp_path / "stop"
+    told = StopRequest(marker)
+    assert not told.requested
+    marker.touch()
+    assert told.requested
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    listening = StopRequest()
+    try:
+        listening.listen()
+        assert not listening.requested
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert listening.requested
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def test_saving_runs_behind_one_at_a_time_and_survives_a_full_disk() -> None:
+    saver = BackgroundSaver()
+    release = threading.Event()
+    order: list[str] = []
+
+    def slow() -> None:
+        release.wait()
+        order.append("first")
+
+    def full() -> None:
+        order.append("second")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    saver.submit(1, slow)
+    assert order == []
+    release.set()
+    saver.submit(2, full)
+    saver.wait()
+    assert order == ["first", "second"]
+    assert saver.notes == ["the checkpoint of step 2 could not be saved: [Errno 28] No space left on device"]
+
+
+def test_an_error_of_our_own_in_a_save_is_not_swallowed() -> None:
+    saver = BackgroundSaver()
+    saver.submit(1, lambda: [][0])
+    with pytest.raises(IndexError):
+        saver.wait()
+
+
+def test_a_port_that_is_taken_does_not_end_the_step(
+    free_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    progress = Progress()
+    monkeypatch.setenv("TRAINWRIGHT_METRICS_PORT", "1")
+    monkeypatch.setattr("prometheus_client.start_http_server", _taken)
+    progress.serve_where_asked()
+    for thread in threading.enumerate():
+        if thread.name == "metrics":
+            thread.join()
+    assert "port 1 can't be served" in caplog.text
+
+
+def _taken(*_: object, **__: object) -> None:
+    raise OSError(errno.EADDRINUSE, "Address already in use")

@@ -1,0 +1,1 @@
+"""The trainers that run inside a TrainingJob's pods: one package a framework, and the runtime they share."""

@@ -1,0 +1,1 @@
+"""The PyTorch trainer: `python -m trainwright_trainers.pytorch` runs one step."""

@@ -1,0 +1,21 @@
+"""The job's model, made by the factory that the user names."""
+
+from torch import nn
+
+from trainwright.api.steps import Factory
+from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.factories import make
+
+
+def make_model(factory: Factory) -> nn.Module:
+    """A new model with its initial weights, drawn from torch's random numbers.
+
+    Raises:
+        ConfigurationError: the factory can't be called, or returns something that is not a module.
+    """
+    model = make(factory, "spec.model")
+    if not isinstance(model, nn.Module):
+        raise ConfigurationError(
+            f"spec.model.factory: {factory.factory} must return a torch.nn.Module, it returned {type(model).__name__}"
+        )
+    return model

@@ -1,0 +1,151 @@
+"""What can be found out about the user's model, data and loss before the processes meet."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainwright.api.steps import Precision
+from trainwright_trainers.data import Arrays, Dataset, Splits, read_batch
+from trainwright_trainers.pytorch.feeding import tensors
+from trainwright_trainers.pytorch.losses import Loss
+from trainwright_trainers.pytorch.precision import casts
+from trainwright_trainers.runtime.errors import ConfigurationError
+
+SAMPLES = 4
+"""Samples of a trial batch at most."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model about to be trained, and how."""
+
+    model: nn.Module
+    loss: Loss
+    splits: Splits
+    precision: Precision
+    device: torch.device
+    smallest_part: int
+    """Samples of the smallest batch that a process will compute on."""
+    field: str
+    """Where the user described the training, such as `spec.steps[train].train`."""
+
+
+def check(trial: Trial) -> bool:
+    """Look at the data and rehearse with the model.
+
+    Returns:
+        Whether some parameters got no gradient, since they take no part in the output.
+
+    Raises:
+        ConfigurationError: model, data and loss don't fit together.
+    """
+    if not any(parameter.requires_grad for parameter in trial.model.parameters()):
+        raise ConfigurationError("spec.model: the model has no parameter to train")
+    for split, dataset in (("train", trial.splits.train), ("validation", trial.splits.validation)):
+        _read(dataset, 1, split)
+    return rehearse(trial, trial.model)
+
+
+def rehearse(trial: Trial, network: nn.Module) -> bool:
+    """Run one small batch forward and backward, without a trace in the model. Random numbers are drawn.
+
+    Args:
+        trial: what is tried.
+        network: its model, or the same wrapped for distributed training: then it is collective.
+
+    Returns, raises: as `check`.
+    """
+    count = min(SAMPLES, trial.smallest_part, len(trial.splits.train))
+    inputs, targets = tensors(_read(trial.splits.train, count, "train"), trial.device)
+    buffers = {name: buffer.clone() for name, buffer in trial.model.named_buffers()}
+    outputs = _forward(trial, network, inputs)
+    _check_labels(trial, outputs)
+    _backward(trial, outputs, targets)
+    for name, buffer in trial.model.named_buffers():
+        buffer.copy_(buffers[name])
+    unused = any(parameter.requires_grad and parameter.grad is None for parameter in trial.model.parameters())
+    trial.model.zero_grad(set_to_none=True)
+    return unused
+
+
+def _read(dataset: Dataset, count: int, split: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        inputs, targets = read_batch(dataset, range(count))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"spec.data.factory: samples of the {split} split must be (input, target) pairs of arrays with the same"
+            f" shape in every sample: {error}"
+        ) from error
+    for name, array in (("inputs", inputs), ("targets", targets)):
+        if array.dtype.kind not in "fiub":
+            raise ConfigurationError(
+                f"spec.data.factory: the {split} split's {name} must be numbers, they are {array.dtype}"
+            )
+    return inputs, targets
+
+
+def _forward(trial: Trial, network: nn.Module, inputs: Tensor) -> Tensor:
+    try:
+        with casts(trial.precision, trial.device):
+            outputs = network.train()(inputs)
+    except (RuntimeError, TypeError, ValueError, IndexError, AssertionError, NotImplementedError) as error:
+        few = (
+            f" (the last batch of an epoch leaves a process {trial.smallest_part} of its samples; another"
+            f" {trial.field}.batchSize changes that)"
+        )
+        raise ConfigurationError(
+            f"spec.model can't compute in {trial.precision} on a batch of spec.data, {_words(inputs)}: {_line(error)}"
+            f"{few if trial.smallest_part < SAMPLES else ''}"
+        ) from error
+    if not isinstance(outputs, Tensor):
+        raise ConfigurationError(f"spec.model: the model must return one tensor, it returns {type(outputs).__name__}")
+    return outputs
+
+
+def _check_labels(trial: Trial, outputs: Tensor) -> None:
+    """Labels out of range would else fail somewhere in the epoch, on a GPU with an error that names nothing."""
+    if not isinstance(trial.loss, nn.CrossEntropyLoss | nn.NLLLoss | nn.MultiMarginLoss) or outputs.ndim < 2:
+        return
+    classes = outputs.shape[1]
+    for split, dataset in (("train", trial.splits.train), ("validation", trial.splits.validation)):
+        if not isinstance(dataset, Arrays) or not np.issubdtype(dataset.targets.dtype, np.integer):
+            continue
+        low, high = int(dataset.targets.min()), int(dataset.targets.max())
+        if low < 0 or high >= classes:
+            raise ConfigurationError(
+                f"spec.data: the {split} split's labels reach from {low} to {high}; spec.model has {classes} outputs,"
+                f" for labels from 0 to {classes - 1}"
+            )
+
+
+def _backward(trial: Trial, outputs: Tensor, targets: Tensor) -> None:
+    name = f"{trial.field}.loss"
+    if outputs.shape != targets.shape and isinstance(
+        trial.loss, nn.MSELoss | nn.L1Loss | nn.SmoothL1Loss | nn.HuberLoss
+    ):
+        raise ConfigurationError(
+            f"{name} would spread the targets of spec.data, {_words(targets)}, over the outputs of spec.model,"
+            f" {_words(outputs)}: both must have the same shape"
+        )
+    try:
+        with casts(trial.precision, trial.device):
+            value = trial.loss(outputs, targets)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise ConfigurationError(
+            f"{name} can't compare the outputs of spec.model, {_words(outputs)}, with the targets of spec.data,"
+            f" {_words(targets)}: {_line(error)}"
+        ) from error
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        got = _words(value) if isinstance(value, Tensor) else type(value).__name__
+        raise ConfigurationError(f"{name} must return one number, the mean over the batch; it returns {got}")
+    value.backward()  # type: ignore[no-untyped-call]
+
+
+def _words(tensor: Tensor) -> str:
+    return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,0 +1,82 @@
+"""Training after pruning, so that what is left makes up for what was removed."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from trainwright_trainers.data import Dataset
+from trainwright_trainers.data.order import Position
+from trainwright_trainers.pytorch import randomness
+from trainwright_trainers.pytorch.chain import field_of
+from trainwright_trainers.pytorch.feeding import Feeder
+from trainwright_trainers.pytorch.losses import make_loss
+from trainwright_trainers.pytorch.optimization import make_optimizer
+from trainwright_trainers.pytorch.processes import this_process
+from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.errors import NonFiniteLossError
+from trainwright_trainers.runtime.logs import LOG
+
+
+def finetune(context: StepContext, model: nn.Module, train: Dataset, zeros: Mapping[str, Tensor]) -> bool:
+    """Train the model in place for `prune.finetuneEpochs`, in this process, on its GPU where there is one.
+
+    Args:
+        context: the step.
+        model: the pruned model; it comes back in evaluation mode on the CPU.
+        train: the training split.
+        zeros: by parameter, a boolean tensor of its shape: where it must stay zero.
+
+    Returns:
+        Whether it came to the end; false when the step was asked to stop. Nothing is saved on the way.
+
+    Raises:
+        ConfigurationError: there is no such optimizer or loss.
+        NonFiniteLossError: the loss became infinite or not a number.
+    """
+    configuration, options, field = context.configuration, context.configuration.step.options, field_of(context)
+    process = this_process()
+    context.progress.serve_where_asked()
+    model.to(process.device).train()
+    optimizer = make_optimizer(options.optimizer, model.parameters(), f"{field}.optimizer")
+    loss = make_loss(options.loss, f"{field}.loss")
+    feeder = Feeder(train, process, seed=configuration.seed, batch_size=options.batch_size, parts=1)
+    held = [(model.get_parameter(name), mask.to(process.device)) for name, mask in zeros.items()]
+    randomness.seed_all(configuration.seed, process.rank)
+    for epoch in range(options.finetune_epochs):
+        total = 0.0
+        for batch in feeder.epoch(Position(epoch)):
+            if context.stop.requested:
+                return False
+            if batch.samples == 1 < len(train):
+                continue  # batch normalization can't train on the one sample that is left over; the next epoch has it
+            (part,) = batch.parts
+            value = loss(model(part.inputs), part.targets)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            keep_zero(held)
+            total += float(value.detach()) * batch.samples
+        report(context, epoch + 1, total / len(train))
+    model.cpu().eval()
+    return True
+
+
+@torch.no_grad()
+def keep_zero(held: list[tuple[nn.Parameter, Tensor]]) -> None:
+    """Zero again what an optimizer step moved away from zero."""
+    for parameter, zero in held:
+        parameter.masked_fill_(zero, 0)
+
+
+def report(context: StepContext, epochs: int, loss: float) -> None:
+    """Report the mean loss of the last of `epochs`, which must be a number."""
+    options, field = context.configuration.step.options, field_of(context)
+    if not math.isfinite(loss):
+        raise NonFiniteLossError(
+            f"{field}: the loss of fine-tuning is {loss} in epoch {epochs} at a learning rate of"
+            f" {options.optimizer.learning_rate:g}; a lower optimizer.learningRate may help"
+        )
+    LOG.info("fine-tuning epoch %d of %d: loss %.4g", epochs, options.finetune_epochs, loss)
+    context.progress.update(epoch=epochs, loss=loss, progress_ratio=epochs / options.finetune_epochs)

@@ -1,0 +1,82 @@
+"""What the first process tells of a training: the history on disk, and live figures."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from trainwright_trainers.pytorch.scoring import Score
+from trainwright_trainers.runtime.history import History
+from trainwright_trainers.runtime.logs import LOG
+from trainwright_trainers.runtime.progress import Progress
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The optimizer steps between two meetings."""
+
+    first_step: int
+    epochs: float
+    """Passes over the training split done at its end."""
+    losses: Sequence[float]
+    """Mean loss of each step's global batch."""
+    rates: Sequence[float]
+    """Learning rate of each step."""
+    seconds_per_step: float
+    samples_per_second: float
+    """Over all processes."""
+    gradient_norm: float | None
+    """Of the last step, before clipping; only known when gradients are clipped."""
+
+
+class Reporter:
+    """Writes the history and keeps the live figures."""
+
+    def __init__(self, history: History, progress: Progress, device: torch.device) -> None:
+        self._history = history
+        self._progress = progress
+        self._device = device
+
+    def stretch(self, stretch: Stretch, steps_left: int) -> None:
+        """Report some optimizer steps, with so many left to do."""
+        now = time.time()
+        steps = zip(stretch.losses, stretch.rates, strict=True)
+        self._history.append(
+            {
+                "step": step,
+                "loss": loss if math.isfinite(loss) else None,
+                "learningRate": rate,
+                "samplesPerSecond": round(stretch.samples_per_second, 1),
+                "time": round(now, 3),
+            }
+            for step, (loss, rate) in enumerate(steps, start=stretch.first_step)
+        )
+        step = stretch.first_step + len(stretch.losses) - 1
+        self._progress.update(
+            step=step,
+            epoch=stretch.epochs,
+            loss=stretch.losses[-1],
+            learning_rate=stretch.rates[-1],
+            samples_per_second=stretch.samples_per_second,
+            progress_ratio=step / (step + steps_left),
+            eta_seconds=steps_left * stretch.seconds_per_step,
+        )
+        if stretch.gradient_norm is not None:
+            self._progress.update(gradient_norm=stretch.gradient_norm)
+        if self._device.type == "cuda":
+            self._progress.update(gpu_memory_bytes=torch.cuda.memory_allocated(self._device))
+
+    def epoch(self, epoch: int, step: int, score: Score) -> None:
+        """Report the end of an epoch, the `epoch`-th."""
+        record: dict[str, float] = {"step": step, "epoch": epoch, "validationLoss": score.loss}
+        if score.accuracy is not None:
+            record["accuracy"] = score.accuracy
+            self._progress.update(accuracy=score.accuracy)
+        self._history.append([record])
+        LOG.info("epoch %d, step %d: validation loss %.4g, accuracy %s", epoch, step, score.loss, score.accuracy)
+
+    def checkpoint(self, seconds: float) -> None:
+        """Report how long the last checkpoint took to write in the background."""
+        self._progress.update(checkpoint_seconds=seconds)
