@@ -1,0 +1,154 @@
+"""The API server, spoken to in plain dicts: the official client connects, its models are left out of the way."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config import ConfigException
+
+from trainwright.api import API_VERSION
+
+Object = dict[str, Any]
+
+MANAGER = "trainwright"
+REQUEST_SECONDS = 4.0
+"""Longest time that a request may take. With the lease's own times it bounds how long a former leader can act."""
+
+PAGE = 500
+"""Objects that are listed at once: a page of these is there in time however many there are."""
+
+_API_VERSIONS = {
+    "Job": "batch/v1",
+    "Pod": "v1",
+    "Event": "events.k8s.io/v1",
+    "Lease": "coordination.k8s.io/v1",
+    "TrainingJob": API_VERSION,
+}
+
+
+class ApiError(Exception):
+    """The API server refused a request.
+
+    Attributes:
+        status: the HTTP status code.
+        reason: the API server's word for it, such as `AlreadyExists`.
+        message: what it says, for people.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status, self.reason, self.message = status, reason, message
+
+
+class Client:
+    """A connection to the API server with the credentials of this process.
+
+    Args:
+        may_write: asked before every request that changes something; raises when this process must not.
+    """
+
+    def __init__(self, may_write: Callable[[], None] = lambda: None) -> None:
+        self._may_write = may_write
+        self._api: ApiClient
+
+    async def __aenter__(self) -> Self:
+        configuration = Configuration()
+        try:
+            config.load_incluster_config(client_configuration=configuration)
+        except ConfigException:
+            await config.load_kube_config(client_configuration=configuration)
+        configuration.connection_pool_maxsize = 32
+        # Else each request waits twice for another thread, which looks for ~/.netrc and for a proxy in the environment;
+        # a kubeconfig's own proxy-url counts all the same.
+        configuration.client_session_kwargs = {"trust_env": False}
+        self._api = ApiClient(configuration)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._api.close()
+
+    async def create(self, body: Object) -> Object:
+        """Creates an object; ApiError with status 409 when there is one of that name."""
+        self._may_write()
+        path = _path(body["kind"], body["metadata"]["namespace"], api_version=body["apiVersion"])
+        return await self._request("POST", path, body)
+
+    async def replace(self, body: Object) -> Object:
+        """Replaces an object; ApiError with status 409 when it has changed since it was read."""
+        self._may_write()
+        metadata = body["metadata"]
+        return await self._request("PUT", _path(body["kind"], metadata["namespace"], metadata["name"]), body)
+
+    async def apply_status(self, body: Object) -> Object:
+        """Writes the status of a TrainingJob by server-side apply; ApiError with status 409 when the object that the
+        status was computed from has changed."""
+        self._may_write()
+        metadata = body["metadata"]
+        path = f"{_path('TrainingJob', metadata['namespace'], metadata['name'])}/status"
+        query = {"fieldManager": MANAGER, "force": "true"}
+        return await self._request("PATCH", path, body, query, "application/apply-patch+yaml")
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> Object | None:
+        """Deletes this very object, and before it all that it owns.
+
+        Returns:
+            The object as it is while it waits for what it owns to be gone; none when it is gone already.
+        """
+        self._may_write()
+        options = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
+        try:
+            return await self._request("DELETE", _path(kind, namespace, name), options)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            return None
+
+    async def read(self, kind: str, namespace: str, name: str, api_version: str | None = None) -> Object:
+        """Reads one object."""
+        return await self._request("GET", _path(kind, namespace, name, api_version))
+
+    async def read_all(self, kind: str, namespace: str, **query: str) -> list[Object]:
+        """Reads all objects of a kind in a namespace that the query selects."""
+        items: list[Object] = (await self._request("GET", _path(kind, namespace), query=query))["items"]
+        return items
+
+    async def read_all_metadata(self, kind: str, namespace: str | None, **query: str) -> list[Object]:
+        """Reads no more than the metadata of all objects of a kind that the query selects, in one namespace or all."""
+        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+        items: list[Object] = []
+        page = query | {"limit": str(PAGE)}
+        while True:
+            answer = await self._request("GET", _path(kind, namespace), query=page, accept=accept)
+            items += answer["items"] or []
+            if not (rest := answer["metadata"].get("continue")):
+                return items
+            page["continue"] = rest
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        query: dict[str, str] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> Object:
+        headers = {"Content-Type": content_type, "Accept": accept}
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = f"{self._api.configuration.host}/{path}" + (f"?{urlencode(query)}" if query else "")
+        request = self._api.rest_client.request
+        response = await request(method, url, headers=headers, body=body, _request_timeout=REQUEST_SECONDS)
+        answer: Object = json.loads(await response.read() or b"{}")
+        if response.status >= 400:
+            raise ApiError(response.status, answer.get("reason", ""), answer.get("message", ""))
+        return answer
+
+
+def _path(kind: str, namespace: str | None, name: str = "", api_version: str | None = None) -> str:
+    api_version = api_version or _API_VERSIONS[kind]
+    parts = ["apis" if "/" in api_version else "api", api_version]
+    parts += ["namespaces", namespace] if namespace else []
+    return "/".join([*parts, f"{kind.lower()}s", *([name] if name else [])])

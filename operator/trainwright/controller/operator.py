@@ -1,0 +1,94 @@
+"""The operator process: kopf watches, the store keeps, the queue decides when, the reconciler does the work."""
+
+import asyncio
+import signal
+from typing import Any
+
+from trainwright.controller.client import Client
+from trainwright.controller.completeness import Completeness
+from trainwright.controller.health import Health, serve_health
+from trainwright.controller.leadership import Leadership
+from trainwright.controller.options import OperatorOptions
+from trainwright.controller.progress import ProgressReader
+from trainwright.controller.queue import Key, WorkQueue
+from trainwright.controller.reconciler import Reconciler
+from trainwright.controller.store import Store, job_key
+from trainwright.controller.watching import watch
+from trainwright.manifests.site import ClusterSite
+
+ECHO_SECONDS = 1.0
+"""How soon a job is looked at when nothing is heard but the echo of our own write; most often there is more to hear
+by then."""
+
+
+class Operator:
+    """One replica of the operator.
+
+    Every replica watches, so that a new leader knows everything at once; only the leader works on the queue.
+    """
+
+    def __init__(self, options: OperatorOptions) -> None:
+        """Prepares a replica; `run` starts it."""
+        self._options = options
+        self._store, self._queue, self._health = Store(), WorkQueue(), Health()
+        self._leadership = Leadership(options.lease_namespace, options.lease_name, options.identity)
+        self._client = Client(may_write=self._leadership.require)
+        site = ClusterSite(images=options.config.images)
+        self._reconciler = Reconciler(self._client, self._store, site, self._queue.add, options.identity)
+        self._completeness = Completeness(self._client, self._store, self._queue, options.namespaces)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set: no new pass begins, those under way end, and the lease is given back.
+
+        Raises:
+            ExceptionGroup: a part of the operator has failed; the process is to be started anew.
+        """
+        health = serve_health(self._health, self._options.health_port)
+        async with Client() as lease_client, self._client, health, asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(watch(self._take_in, self._options.namespaces, stop)),
+                tasks.create_task(self._lead(lease_client, stop)),
+                tasks.create_task(self._read_progress()),
+            ]
+            workers = [tasks.create_task(self._queue.work(self._handle)) for _ in range(self._options.workers)]
+            await stop.wait()
+            await self._queue.close()
+            await asyncio.wait(workers)
+            for task in background:
+                task.cancel()
+            await self._leadership.release(lease_client)
+
+    async def _take_in(self, body: dict[str, Any], gone: bool) -> None:
+        news = gone or self._store.put(body)
+        if gone:
+            self._store.remove(body)
+        if self._leadership.leading:
+            await self._queue.add(job_key(body), 0.0 if news else ECHO_SECONDS)
+
+    async def _lead(self, lease_client: Client, stop: asyncio.Event) -> None:
+        """Stands for election only once everything is known, so that no leader decides on a half-read state."""
+        await self._completeness.wait_until_filled(self._health.beat)
+        self._health.filled = True
+        _take_signals_back(stop)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._leadership.run(lease_client, self._take_over, self._health.beat))
+            tasks.create_task(self._completeness.keep())
+
+    async def _read_progress(self) -> None:
+        await ProgressReader(self._store, self._queue, self._leadership, self._reconciler.progress).run()
+
+    async def _take_over(self) -> None:
+        self._store.suspect_all()
+        for key in self._store.job_keys():
+            await self._queue.add(key)
+
+    async def _handle(self, key: Key) -> None:
+        if self._leadership.leading:
+            await self._completeness.catch_up(self._leadership.term)
+            await self._reconciler.reconcile(key)
+
+
+def _take_signals_back(stop: asyncio.Event) -> None:
+    """kopf has taken SIGTERM and SIGINT for itself, and needs seconds to end; the lease is to be given back at once."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -1,0 +1,94 @@
+"""What only pods can answer, asked when a decision needs it: how a worker ended, and why one doesn't start."""
+
+import time
+
+from trainwright.api.job import TrainingJob
+from trainwright.controller.client import ApiError, Client, Object
+from trainwright.controller.pace import Pace
+from trainwright.controller.pods import explain_waiting, is_live, worker_outcome
+from trainwright.controller.queue import Key
+from trainwright.controller.store import is_child, owner_uid
+from trainwright.manifests.names import JOB_LABEL, STEP_LABEL
+from trainwright.planning.execution import EXPLAIN_AFTER
+from trainwright.planning.observation import ChildJob, WorkerOutcome
+
+LONGEST_PAUSE = 60.0
+"""Seconds between two looks at pods that don't start; the first ones are closer together."""
+
+LOOKS_A_SECOND = 2.0
+"""Looks at pods that don't start, for all jobs: where thousands wait, most wait for the same."""
+
+
+class Questions:
+    """Asks the API server for the pods of child Jobs."""
+
+    def __init__(self, client: Client) -> None:
+        """Asks through `client`."""
+        self._client = client
+        self._answers: dict[Key, tuple[str, float, float]] = {}
+        self._pace = Pace(LOOKS_A_SECOND)
+
+    async def outcomes(self, job: TrainingJob, child: ChildJob) -> tuple[WorkerOutcome, ...]:
+        """How the workers of a finished Job ended; those whose pods are gone are not among them."""
+        selector = f"batch.kubernetes.io/controller-uid={child.uid}"
+        pods = await self._client.read_all("Pod", job.metadata.namespace, labelSelector=selector)
+        return tuple(sorted((worker_outcome(pod) for pod in pods), key=lambda outcome: outcome.index))
+
+    async def why_waiting(self, job: TrainingJob, children: tuple[ChildJob, ...]) -> str:
+        """Why the workers of the running Job are not ready, once they had their time; asked less and less often."""
+        key, now = (job.metadata.namespace, job.metadata.name), time.monotonic()
+        child = next((child for child in children if child.live and not child.terminating), None)
+        if child is None or child.ready + child.done >= child.size:
+            self.forget(key)
+            return ""
+        answer, due, pause = self._answers.get(key, ("", now + EXPLAIN_AFTER.total_seconds(), 5.0))
+        if now >= due and self._pace.take():
+            answer = await self._ask(job, child)
+            due, pause = now + pause, min(2 * pause, LONGEST_PAUSE)
+        self._answers[key] = (answer, due, pause)
+        return answer
+
+    async def lost_child(self, wanted: Object) -> Object | None:
+        """The job's own Job of that name, if it is there without the labels that it is watched by."""
+        metadata = wanted["metadata"]
+        try:
+            found = await self._client.read("Job", metadata["namespace"], metadata["name"])
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
+        return found if owner_uid(found) == owner_uid(wanted) and not is_child(found) else None
+
+    async def leftover_groups(self, job: TrainingJob, children: tuple[ChildJob, ...]) -> tuple[ChildJob, ...]:
+        """The groups whose Job is gone while pods of theirs are live, as Jobs that are being deleted."""
+        selector = f"{JOB_LABEL}={job.metadata.name},{STEP_LABEL}"
+        pods = await self._client.read_all("Pod", job.metadata.namespace, labelSelector=selector)
+        known = {child.uid for child in children}
+        return tuple(
+            ChildJob(
+                name=labels.get("batch.kubernetes.io/job-name", pod["metadata"]["name"]),
+                uid=uid,
+                step=labels[STEP_LABEL],
+                attempt=0,
+                body={"spec": {}},
+                owner=job.metadata.uid,
+                terminating=True,
+            )
+            for pod in pods
+            if is_live(pod)
+            and (labels := pod["metadata"]["labels"])
+            and (uid := labels.get("batch.kubernetes.io/controller-uid", "")) not in known
+        )
+
+    def forget(self, key: Key) -> None:
+        """Nothing waits there any more."""
+        self._answers.pop(key, None)
+
+    async def _ask(self, job: TrainingJob, child: ChildJob) -> str:
+        namespace = job.metadata.namespace
+        selector = f"batch.kubernetes.io/controller-uid={child.uid}"
+        pods = await self._client.read_all("Pod", namespace, labelSelector=selector)
+        events = (
+            [] if pods else await self._client.read_all("Event", namespace, fieldSelector=f"regarding.uid={child.uid}")
+        )
+        return explain_waiting(pods, events)

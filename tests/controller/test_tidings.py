@@ -1,0 +1,81 @@
+"""When a changed status is written."""
+
+import time
+from typing import Any
+
+import pytest
+
+from trainwright.controller.pace import Pace
+from trainwright.controller.tidings import CALM_SECONDS, PROGRESS_SECONDS, WAITING_A_SECOND, Tidings
+
+KEY = ("default", "digits")
+PENDING: dict[str, Any] = {"phase": "Pending", "steps": [{"name": "train", "failures": []}]}
+RUNNING = PENDING | {"phase": "Running"}
+FAILED_ONCE = PENDING | {"steps": [{"name": "train", "failures": [{"attempt": 1}]}]}
+COMPLETE = RUNNING | {"phase": "Complete", "completionTime": "2026-01-01T00:00:00Z"}
+
+
+class Clock:
+    """A monotonic clock that a test moves."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock.monotonic)
+    return clock
+
+
+@pytest.mark.parametrize("after", [FAILED_ONCE, COMPLETE])
+def test_what_can_not_be_seen_again_is_written_at_once(clock: Clock, after: dict[str, Any]) -> None:
+    assert Tidings().delay(KEY, PENDING, after) == 0
+
+
+def test_a_phase_that_has_lasted_is_written(clock: Clock) -> None:
+    tidings = Tidings()
+    assert tidings.delay(KEY, {}, PENDING) == pytest.approx(CALM_SECONDS)
+    clock.now += CALM_SECONDS
+    assert tidings.delay(KEY, {}, PENDING) == 0
+
+
+def test_a_phase_that_has_just_begun_must_last_too(clock: Clock) -> None:
+    tidings = Tidings()
+    tidings.delay(KEY, {}, PENDING)
+    clock.now += CALM_SECONDS - 0.5
+    assert tidings.delay(KEY, {}, RUNNING) == pytest.approx(CALM_SECONDS)
+
+
+def test_progress_alone_is_written_seldom(clock: Clock) -> None:
+    tidings, further = Tidings(), RUNNING | {"progress": {"percent": 7}}
+    tidings.told(KEY)
+    clock.now += CALM_SECONDS + 1
+    assert tidings.delay(KEY, RUNNING, further) == pytest.approx(PROGRESS_SECONDS - CALM_SECONDS - 1)
+    clock.now += PROGRESS_SECONDS
+    assert tidings.delay(KEY, RUNNING, further) == 0
+
+
+def test_a_crowd_that_waits_is_told_of_one_by_one_and_a_start_at_once(clock: Clock) -> None:
+    tidings, keys = Tidings(), [("default", f"job-{number}") for number in range(30)]
+    for key in keys:
+        tidings.delay(key, {}, PENDING)
+    clock.now += CALM_SECONDS
+    delays = [tidings.delay(key, {}, PENDING) for key in keys]
+    assert delays == pytest.approx([number / WAITING_A_SECOND for number in range(30)])
+    assert tidings.delay(keys[-1], {}, PENDING) == delays[-1], "the place in the queue is kept"
+    tidings.delay(keys[-1], PENDING, RUNNING)
+    clock.now += CALM_SECONDS
+    assert tidings.delay(keys[-1], PENDING, RUNNING) == 0
+
+
+def test_a_pace_gives_no_more_than_its_share(clock: Clock) -> None:
+    pace = Pace(2.0)
+    taken = 0
+    for _ in range(40):
+        taken += pace.take()
+        clock.now += 0.125
+    assert taken == 10
