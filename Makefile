@@ -50,7 +50,8 @@ pins: $(VENV)/.installed ## Compile the pinned requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  --extra operator --extra pytorch pyproject.toml requirements/dev.in -o requirements/dev.txt
+	  --override requirements/overrides.txt \
+	  --extra operator --extra pytorch --extra tflite pyproject.toml requirements/dev.in -o requirements/dev.txt
 
 clean: ## Remove what was made
 	rm -rf $(VENV) runs

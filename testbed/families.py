@@ -68,7 +68,10 @@ KUBERNETES = Family(
     module="k8s.io/kubernetes",
     programs={
         name: f"k8s.io/kubernetes/cmd/{name}"
-        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+        for name in (
+            *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"),
+            *("kubelet", "kube-proxy"),
+        )
     },
     stamps=_kubernetes_stamps(),
 )
