@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-fast lint verify generate pins cluster clean
+.PHONY: help install demo test test-fast fuzz lint verify generate pins cluster clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -28,6 +28,9 @@ test: lint verify ## Run every check and test
 
 test-fast: install ## Run the tests of the inner loop
 	$(BIN)/python -m pytest -m "not slow"
+
+fuzz: install ## Throw thousands of made-up histories at the planner, other ones each time
+	TRAINWRIGHT_HISTORIES=4000 $(BIN)/python -m pytest tests/planning/test_history.py -x
 
 lint: install ## Check style, types and layers
 	$(BIN)/ruff check .

@@ -23,7 +23,7 @@ from testbed.ports import free_ports
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 REFUSALS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError"}
 SLOW_SECONDS = 2.0
-LONGEST_WATCH_SECONDS = 3.0
+LONGEST_PAUSE_SECONDS = 3.0
 HOP_BY_HOP = ("Transfer-Encoding", "Content-Length", "Connection", "Host")
 
 
@@ -42,9 +42,9 @@ class Faults:
     slow: float = 0
     """An answer takes SLOW_SECONDS longer."""
     dropped: float = 0
-    """A watch breaks off within LONGEST_WATCH_SECONDS."""
+    """A watch breaks off, in a pause of LONGEST_PAUSE_SECONDS at most."""
     expired: float = 0
-    """A watch ends with the word that its resource version is too old (410)."""
+    """Likewise a watch ends with the word that its resource version is too old (410)."""
 
 
 @dataclass
@@ -151,19 +151,26 @@ class FaultyProxy:
     async def _pass_on_watch(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
-        faults = self.faults
-        dropped, expired = self._befalls(faults.dropped, "dropped"), self._befalls(faults.expired, "expired")
-        seconds = self._dice.uniform(0, LONGEST_WATCH_SECONDS) if dropped or expired else None
-        try:
-            async with asyncio.timeout(seconds):
-                async for chunk in answer.content.iter_any():
-                    await self._reachable.wait()
-                    await response.write(chunk)
-        except TimeoutError:
-            if expired:
-                event = {"type": "ERROR", "object": _status(410, "Expired")}
-                await response.write(json.dumps(event).encode() + b"\n")
+        ended = False
+        while not ended:
+            chunk, ended = await self._next_of_watch(answer.content)
+            await self._reachable.wait()
+            await response.write(chunk)
         return response
+
+    async def _next_of_watch(self, events: aiohttp.StreamReader) -> tuple[bytes, bool]:
+        """What a watch tells next, and whether that was all. In every pause the dice are thrown for its end."""
+        while True:
+            try:
+                async with asyncio.timeout(self._dice.uniform(0, LONGEST_PAUSE_SECONDS)):
+                    chunk = await events.readany()
+                return chunk, not chunk
+            except TimeoutError:
+                if self._befalls(self.faults.expired, "expired"):
+                    event = {"type": "ERROR", "object": _status(410, "Expired")}
+                    return json.dumps(event).encode() + b"\n", True
+                if self._befalls(self.faults.dropped, "dropped"):
+                    return b"", True
 
 
 def _refusal(code: int) -> web.Response:

@@ -13,7 +13,7 @@ from testbed.binaries import find_kubectl
 from tests.cluster.pods import End, Worker, failure, success
 from tests.cluster.trainingjobs import PRUNE, TRAIN, TrainingJobs, condition
 
-SOON_SECONDS = 20
+SOON_SECONDS = 60
 """Ten seconds where nothing else runs on the machine."""
 
 Kubectl = Callable[..., str]
