@@ -46,6 +46,10 @@ def _history(run: Run) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def _journal(run: Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run.output / "steps" / "train" / "journal.jsonl").read_text().splitlines()]
+
+
 def _losses(run: Run) -> dict[int, float]:
     return {entry["step"]: entry["loss"] for entry in _history(run) if "loss" in entry}
 
@@ -101,6 +105,17 @@ def test_killed_worker_costs_a_restart_and_not_a_digit_of_the_loss(
     assert _status(run)["restarts"] == 1
     assert "SIGKILL" in run.said
     assert _losses(run) == uninterrupted
+    events = [(entry["event"], entry.get("outcome")) for entry in _journal(run)]
+    assert events == [
+        ("started", None),
+        ("ended", "Failed"),
+        ("started", None),
+        ("resumed", None),
+        ("ended", "Succeeded"),
+    ]
+    resumed = _journal(run)[3]
+    assert resumed["step"] >= 20
+    assert resumed["undoneSteps"] <= 2 * 10, "the interval of a checkpoint, and that of the one being written"
 
 
 def test_checkpoint_that_was_cut_short_is_said_and_passed_over(start: Start, uninterrupted: dict[int, float]) -> None:

@@ -25,6 +25,11 @@ OUTPUT_VARIABLE = "TRAINWRIGHT_OUTPUT"
 CHECKPOINTS_VARIABLE = "TRAINWRIGHT_CHECKPOINTS"
 """Likewise the directory for the step's checkpoints."""
 
+HISTORY_FILE = "history.jsonl"
+"""In a step's directory: the one true series of its training, a line of JSON an optimizer step or epoch."""
+JOURNAL_FILE = "journal.jsonl"
+"""In a step's directory: what happened in all its attempts, a line of JSON an event."""
+
 TERMINATION_MESSAGE_LIMIT = 4096
 """Bytes; Kubernetes cuts off what is longer."""
 

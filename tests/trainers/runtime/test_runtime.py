@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import threading
+import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,13 @@ from trainwright.api.steps import Step
 from trainwright_trainers.runtime.context import read_context
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.factories import load_callable
-from trainwright_trainers.runtime.history import History
+from trainwright_trainers.runtime.history import History, Undone
+from trainwright_trainers.runtime.journal import Journal
 from trainwright_trainers.runtime.pace import MOST_STEPS, Pace
-from trainwright_trainers.runtime.progress import Progress
+from trainwright_trainers.runtime.progress import Progress, memory_bytes
 from trainwright_trainers.runtime.saving import BackgroundSaver
 from trainwright_trainers.runtime.stop import StopRequest
+from trainwright_trainers.runtime.surroundings import surroundings
 
 
 def environment(root: Path, **changes: str) -> dict[str, str]:
@@ -70,13 +74,41 @@ def test_history_goes_on_after_the_step_that_is_resumed(tmp_path: Path) -> None:
     with path.open("a") as file:
         file.write('{"step": 8, "lo')  # the process was killed here
     history = History(path)
-    history.begin(5)
+    assert history.begin(5) == Undone(steps=2)
     history.append([{"step": 6, "loss": 0.1}])
     records = [json.loads(line) for line in path.read_text().splitlines()]
     assert [record["step"] for record in records] == [1, 2, 3, 4, 5, 6]
     assert records[4]["loss"] == 5 / 3
-    history.begin(100)
+    assert history.begin(100) == Undone()
     assert len(path.read_text().splitlines()) == 6
+
+
+def test_history_says_how_many_steps_and_seconds_a_restart_undoes(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.jsonl")
+    assert history.begin(0) == Undone()
+    history.append({"step": step, "loss": 1.0, "time": 1000.0 + step} for step in range(1, 8))
+    history.append([{"step": 7, "epoch": 1, "accuracy": 0.5}])
+    assert history.begin(4) == Undone(steps=3, seconds=3.0)
+    history.append({"step": step, "loss": 1.0, "time": 1000.0 + step} for step in range(5, 7))
+    assert history.begin(0) == Undone(steps=6, seconds=5.0), "nothing is there before the first record"
+
+
+def test_journal_keeps_all_attempts_and_never_ends_a_step(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new" / "journal.jsonl")
+    journal.record("started", **surroundings())
+    Journal(tmp_path / "new" / "journal.jsonl").record("resumed", step=5, undoneSteps=2)
+    started, resumed = [json.loads(line) for line in (tmp_path / "new" / "journal.jsonl").read_text().splitlines()]
+    assert (started["event"], resumed["event"], resumed["undoneSteps"]) == ("started", "resumed", 2)
+    assert started["packages"]["torch"] == version("torch")
+    assert 0 <= time.time() - started["time"] < 600
+    (tmp_path / "file").touch()
+    Journal(tmp_path / "file" / "journal.jsonl").record("started")
+
+
+def test_memory_grows_with_what_is_held() -> None:
+    before = memory_bytes()
+    held = b"x" * (64 << 20)
+    assert len(held) // 2 < memory_bytes() - before < 4 * len(held)
 
 
 def test_meetings_come_twice_a_second_but_approach_that_slowly() -> None:

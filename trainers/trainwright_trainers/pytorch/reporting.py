@@ -10,7 +10,7 @@ import torch
 from trainwright_trainers.pytorch.scoring import Score
 from trainwright_trainers.runtime.history import History
 from trainwright_trainers.runtime.logs import LOG
-from trainwright_trainers.runtime.progress import Progress
+from trainwright_trainers.runtime.progress import Progress, memory_bytes
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,18 @@ class Reporter:
 
     def stretch(self, stretch: Stretch, steps_left: int) -> None:
         """Report some optimizer steps, with so many left to do."""
-        now = time.time()
+        shared: dict[str, float] = {
+            "samplesPerSecond": round(stretch.samples_per_second, 1),
+            "memoryBytes": memory_bytes(),
+            "time": round(time.time(), 3),
+        }
+        if self._device.type == "cuda":
+            gpu_memory = torch.cuda.memory_allocated(self._device)
+            shared["gpuMemoryBytes"] = gpu_memory
+            self._progress.update(gpu_memory_bytes=gpu_memory)
         steps = zip(stretch.losses, stretch.rates, strict=True)
         self._history.append(
-            {
-                "step": step,
-                "loss": loss if math.isfinite(loss) else None,
-                "learningRate": rate,
-                "samplesPerSecond": round(stretch.samples_per_second, 1),
-                "time": round(now, 3),
-            }
+            {"step": step, "loss": loss if math.isfinite(loss) else None, "learningRate": rate, **shared}
             for step, (loss, rate) in enumerate(steps, start=stretch.first_step)
         )
         step = stretch.first_step + len(stretch.losses) - 1
@@ -65,8 +67,6 @@ class Reporter:
         )
         if stretch.gradient_norm is not None:
             self._progress.update(gradient_norm=stretch.gradient_norm)
-        if self._device.type == "cuda":
-            self._progress.update(gpu_memory_bytes=torch.cuda.memory_allocated(self._device))
 
     def epoch(self, epoch: int, step: int, score: Score) -> None:
         """Report the end of an epoch, the `epoch`-th."""

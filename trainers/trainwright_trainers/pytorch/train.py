@@ -15,7 +15,6 @@ from trainwright_trainers.pytorch.processes import Processes, joined, this_proce
 from trainwright_trainers.pytorch.reporting import Reporter
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
-from trainwright_trainers.runtime.history import HISTORY_FILE, History
 
 
 @dataclass(frozen=True)
@@ -55,8 +54,12 @@ def train(step: StepContext, processes: Processes, prepared: Prepared) -> Traine
     resumed_from, notes = checkpointing.restore(state)
     reporter = None
     if processes.first:
-        history = History(step.directory / HISTORY_FILE)
-        history.begin(state.step)
+        history = step.history
+        undone = history.begin(state.step)
+        if resumed_from is not None or undone.steps:
+            step.journal.record(
+                "resumed", step=state.step, undoneSteps=undone.steps, undoneSeconds=round(undone.seconds, 3)
+            )
         reporter = Reporter(history, step.progress, processes.device)
     feeder = Feeder(
         prepared.splits.train,

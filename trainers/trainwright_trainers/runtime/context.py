@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from trainwright.api.contract import ROOT_VARIABLE, STEP_VARIABLE, StepConfiguration
+from trainwright.api.contract import HISTORY_FILE, JOURNAL_FILE, ROOT_VARIABLE, STEP_VARIABLE, StepConfiguration
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.history import History
+from trainwright_trainers.runtime.journal import Journal
 from trainwright_trainers.runtime.progress import Progress
 from trainwright_trainers.runtime.stop import StopRequest
 
@@ -33,6 +35,16 @@ class StepContext:
     def directory(self) -> Path:
         """The step's own directory, for its result and its history."""
         return self.output.parent
+
+    @property
+    def history(self) -> History:
+        """The step's history; the process of rank 0 writes it."""
+        return History(self.directory / HISTORY_FILE)
+
+    @property
+    def journal(self) -> Journal:
+        """The step's journal; the first pod's processes write it."""
+        return Journal(self.directory / JOURNAL_FILE)
 
 
 def read_context(environment: Mapping[str, str] = os.environ) -> StepContext:

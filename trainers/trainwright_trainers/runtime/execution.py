@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from trainwright.api.base import JsonObject
 from trainwright.api.contract import TERMINATION_VARIABLE, StepResult
 from trainwright_trainers.runtime.context import StepContext, read_context
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.faults import exit_code, failure, fault_of_error
 from trainwright_trainers.runtime.logs import LOG
 from trainwright_trainers.runtime.results import write_result, write_termination_message
+from trainwright_trainers.runtime.surroundings import surroundings
 
 Run = Callable[[StepContext], StepResult]
 """Carries out a step."""
@@ -25,6 +27,9 @@ def execute(run: Run) -> int:
     except ConfigurationError as error:
         return _conclude(failure(fault_of_error(error)))
     step.stop.listen()
+    first_pod = os.environ.get("PET_NODE_RANK", "0") == "0"  # the others' results are in their termination messages
+    if first_pod:
+        step.journal.record("started", **surroundings())
     try:
         result = run(step)
     except ConfigurationError as error:
@@ -32,9 +37,15 @@ def execute(run: Run) -> int:
     except Exception as error:
         LOG.exception("step %s failed", step.configuration.step.name)
         result = failure(fault_of_error(error))
-    if os.environ.get("PET_NODE_RANK", "0") == "0":  # the other pods' results are in their termination messages
+    if first_pod:
         write_result(result, step.directory / RESULT_FILE)
+        step.journal.record("ended", **_in_short(result))
     return _conclude(result)
+
+
+def _in_short(result: StepResult) -> JsonObject:
+    message = f"{result.fault.kind}: {result.fault.message}" if result.fault else ""
+    return {"outcome": result.outcome, "trainingStep": result.training_step, "message": message}
 
 
 def _conclude(result: StepResult) -> int:

@@ -2,24 +2,45 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-HISTORY_FILE = "history.jsonl"
-"""The history, in the step's directory."""
+
+@dataclass(frozen=True)
+class Undone:
+    """What of an earlier attempt a restart has undone.
+
+    Attributes:
+        steps: optimizer steps that are done again.
+        seconds: from the record before them to the last one.
+    """
+
+    steps: int = 0
+    seconds: float = 0.0
 
 
 class History:
-    """Appends to the history; one process only."""
+    """Appends to the history; one process only.
+
+    Every record has its optimizer step as `step`. Those of a step have `loss`, `learningRate`, `samplesPerSecond`,
+    `memoryBytes`, `gpuMemoryBytes` and `time`, the seconds since the epoch; those of an epoch `epoch`,
+    `validationLoss` and `accuracy`. What isn't known is left out.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def begin(self, step: int) -> None:
-        """Cut off what comes after optimizer step `step`, which the training goes on from."""
+    def begin(self, step: int) -> Undone:
+        """Cut off what comes after optimizer step `step`, which the training goes on from, and say what that was."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.touch()
         with self._path.open("r+b") as file:
-            file.truncate(_end_of(file, step))
+            end, kept_at = _end_of(file, step)
+            file.seek(end)
+            undone = _read_undone(file, step, kept_at)
+            file.truncate(end)
+        return undone
 
     def append(self, records: Iterable[Mapping[str, float | None]]) -> None:
         """Add lines; every record has its optimizer step as `step`."""
@@ -27,14 +48,31 @@ class History:
             file.writelines(json.dumps(record) + "\n" for record in records)
 
 
-def _end_of(lines: Iterable[bytes], step: int) -> int:
-    """Bytes of the lines up to and including `step`; one that a crash cut short ends them."""
-    end = 0
+def _end_of(lines: Iterable[bytes], step: int) -> tuple[int, float | None]:
+    """Bytes of the lines up to and including `step`, and the time of the last; a line that was cut short ends them."""
+    end, time = 0, None
     for line in lines:
-        try:
-            if not line.endswith(b"\n") or json.loads(line)["step"] > step:
-                break
-        except (ValueError, KeyError, TypeError):
+        record = _parse(line)
+        if record is None or record["step"] > step:
             break
         end += len(line)
-    return end
+        time = record.get("time", time)
+    return end, time
+
+
+def _read_undone(lines: Iterable[bytes], step: int, since: float | None) -> Undone:
+    """What the lines after those of `step` tell."""
+    last, time = step, since
+    for record in filter(None, map(_parse, lines)):
+        last, time = max(last, record["step"]), record.get("time", time)
+        since = time if since is None else since
+    return Undone(last - step, max((time or 0.0) - (since or 0.0), 0.0))
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """The record of a whole line; none for one that a crash cut short."""
+    try:
+        record = json.loads(line) if line.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("step"), int) else None

@@ -5,6 +5,7 @@ import resource
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from trainwright.api.contract import METRICS_PORT_VARIABLE
@@ -12,6 +13,10 @@ from trainwright_trainers.runtime.logs import LOG
 
 if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
+
+
+STATM = Path("/proc/self/statm")
+"""Where Linux tells the memory of this process, in pages: all of it, then what is resident."""
 
 
 class Figures(TypedDict, total=False):
@@ -97,6 +102,15 @@ class Progress:
             "Largest resident memory of this process so far",
             value=peak_memory_bytes(),
         )
+
+
+def memory_bytes() -> int:
+    """Resident memory of this process now; the largest so far where the system doesn't tell."""
+    try:
+        resident_pages = int(STATM.read_text().split()[1])
+    except OSError:
+        return peak_memory_bytes()
+    return resident_pages * resource.getpagesize()
 
 
 def peak_memory_bytes() -> int:

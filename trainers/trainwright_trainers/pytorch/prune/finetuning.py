@@ -1,6 +1,7 @@
 """Training after pruning, so that what is left makes up for what was removed."""
 
 import math
+import time
 from collections.abc import Mapping
 
 import torch
@@ -17,6 +18,7 @@ from trainwright_trainers.pytorch.processes import this_process
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.errors import NonFiniteLossError
 from trainwright_trainers.runtime.logs import LOG
+from trainwright_trainers.runtime.progress import memory_bytes
 
 
 def finetune(context: StepContext, model: nn.Module, train: Dataset, zeros: Mapping[str, Tensor]) -> bool:
@@ -44,8 +46,10 @@ def finetune(context: StepContext, model: nn.Module, train: Dataset, zeros: Mapp
     feeder = Feeder(train, process, seed=configuration.seed, batch_size=options.batch_size, parts=1)
     held = [(model.get_parameter(name), mask.to(process.device)) for name, mask in zeros.items()]
     randomness.seed_all(configuration.seed, process.rank)
+    context.history.begin(0)
+    step = 0
     for epoch in range(options.finetune_epochs):
-        total = 0.0
+        begun, total = time.monotonic(), 0.0
         for batch in feeder.epoch(Position(epoch)):
             if context.stop.requested:
                 return False
@@ -58,7 +62,8 @@ def finetune(context: StepContext, model: nn.Module, train: Dataset, zeros: Mapp
             optimizer.step()
             keep_zero(held)
             total += float(value.detach()) * batch.samples
-        report(context, epoch + 1, total / len(train))
+            step += 1
+        report(context, epoch + 1, step, total / len(train), len(train) / (time.monotonic() - begun))
     model.cpu().eval()
     return True
 
@@ -70,13 +75,43 @@ def keep_zero(held: list[tuple[nn.Parameter, Tensor]]) -> None:
         parameter.masked_fill_(zero, 0)
 
 
-def report(context: StepContext, epochs: int, loss: float) -> None:
-    """Report the mean loss of the last of `epochs`, which must be a number."""
+def report(context: StepContext, epochs: int, step: int, loss: float, samples_per_second: float) -> None:
+    """Report the last of `epochs`: its mean loss, which must be a number, and its speed.
+
+    Args:
+        context: the step.
+        epochs: done so far.
+        step: optimizer steps done so far.
+        loss: mean over the training split.
+        samples_per_second: of the training split.
+    """
     options, field = context.configuration.step.options, field_of(context)
+    rate, left = options.optimizer.learning_rate, options.finetune_epochs - epochs
     if not math.isfinite(loss):
         raise NonFiniteLossError(
-            f"{field}: the loss of fine-tuning is {loss} in epoch {epochs} at a learning rate of"
-            f" {options.optimizer.learning_rate:g}; a lower optimizer.learningRate may help"
+            f"{field}: the loss of fine-tuning is {loss} in epoch {epochs} at a learning rate of {rate:g}; a lower"
+            " optimizer.learningRate may help"
         )
     LOG.info("fine-tuning epoch %d of %d: loss %.4g", epochs, options.finetune_epochs, loss)
-    context.progress.update(epoch=epochs, loss=loss, progress_ratio=epochs / options.finetune_epochs)
+    context.history.append(
+        [
+            {
+                "step": step,
+                "epoch": epochs,
+                "loss": loss,
+                "learningRate": rate,
+                "samplesPerSecond": round(samples_per_second, 1),
+                "memoryBytes": memory_bytes(),
+                "time": round(time.time(), 3),
+            }
+        ]
+    )
+    context.progress.update(
+        step=step,
+        epoch=epochs,
+        loss=loss,
+        learning_rate=rate,
+        samples_per_second=samples_per_second,
+        progress_ratio=epochs / options.finetune_epochs,
+        eta_seconds=left * step / epochs * options.batch_size / samples_per_second,
+    )
