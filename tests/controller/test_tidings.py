@@ -1,10 +1,10 @@
 """When a changed status is written."""
 
-import time
 from typing import Any
 
 import pytest
 
+from tests.controller.conftest import Clock
 from trainwright.controller.pace import Pace
 from trainwright.controller.tidings import CALM_SECONDS, PROGRESS_SECONDS, WAITING_A_SECOND, Tidings
 
@@ -13,22 +13,6 @@ PENDING: dict[str, Any] = {"phase": "Pending", "steps": [{"name": "train", "fail
 RUNNING = PENDING | {"phase": "Running"}
 FAILED_ONCE = PENDING | {"steps": [{"name": "train", "failures": [{"attempt": 1}]}]}
 COMPLETE = RUNNING | {"phase": "Complete", "completionTime": "2026-01-01T00:00:00Z"}
-
-
-class Clock:
-    """A monotonic clock that a test moves."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(time, "monotonic", clock.monotonic)
-    return clock
 
 
 @pytest.mark.parametrize("after", [FAILED_ONCE, COMPLETE])
@@ -72,10 +56,8 @@ def test_a_crowd_that_waits_is_told_of_one_by_one_and_a_start_at_once(clock: Clo
     assert tidings.delay(keys[-1], PENDING, RUNNING) == 0
 
 
-def test_a_pace_gives_no_more_than_its_share(clock: Clock) -> None:
+def test_a_pace_hands_out_moments_that_are_apart(clock: Clock) -> None:
     pace = Pace(2.0)
-    taken = 0
-    for _ in range(40):
-        taken += pace.take()
-        clock.now += 0.125
-    assert taken == 10
+    assert [pace.reserve() - clock.now for _ in range(3)] == [0, 0.5, 1]
+    clock.now += 10
+    assert pace.reserve() == clock.now

@@ -18,10 +18,3 @@ class Pace:
         moment = max(self._next, time.monotonic())
         self._next = moment + self._apart
         return moment
-
-    def take(self) -> bool:
-        """Whether one is free right now; it is the caller's then."""
-        free = self._next <= time.monotonic()
-        if free:
-            self.reserve()
-        return free

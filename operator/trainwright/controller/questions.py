@@ -1,6 +1,7 @@
 """What only pods can answer, asked when a decision needs it: how a worker ended, and why one doesn't start."""
 
 import time
+from dataclasses import dataclass
 
 from trainwright.api.job import TrainingJob
 from trainwright.controller.client import ApiError, Client, Object
@@ -12,11 +13,26 @@ from trainwright.manifests.names import JOB_LABEL, STEP_LABEL
 from trainwright.planning.execution import EXPLAIN_AFTER
 from trainwright.planning.observation import ChildJob, WorkerOutcome
 
-LONGEST_PAUSE = 60.0
-"""Seconds between two looks at pods that don't start; the first ones are closer together."""
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+"""Seconds between two looks at pods that don't start: ever more."""
 
 LOOKS_A_SECOND = 2.0
 """Looks at pods that don't start, for all jobs: where thousands wait, most wait for the same."""
+
+
+@dataclass
+class _Look:
+    """The last look at a Job's pods, and the next one.
+
+    Attributes:
+        due: when the next one is, by the monotonic clock.
+        turn: whether that is this Job's own turn among all that wait, and not only the end of a pause.
+    """
+
+    due: float
+    turn: bool = False
+    answer: str = ""
+    pause: float = FIRST_PAUSE
 
 
 class Questions:
@@ -25,7 +41,7 @@ class Questions:
     def __init__(self, client: Client) -> None:
         """Asks through `client`."""
         self._client = client
-        self._answers: dict[Key, tuple[str, float, float]] = {}
+        self._looks: dict[Key, _Look] = {}
         self._pace = Pace(LOOKS_A_SECOND)
 
     async def outcomes(self, job: TrainingJob, child: ChildJob) -> tuple[WorkerOutcome, ...]:
@@ -34,19 +50,25 @@ class Questions:
         pods = await self._client.read_all("Pod", job.metadata.namespace, labelSelector=selector)
         return tuple(sorted((worker_outcome(pod) for pod in pods), key=lambda outcome: outcome.index))
 
-    async def why_waiting(self, job: TrainingJob, children: tuple[ChildJob, ...]) -> str:
-        """Why the workers of the running Job are not ready, once they had their time; asked less and less often."""
+    async def why_waiting(self, job: TrainingJob, children: tuple[ChildJob, ...]) -> tuple[str, float | None]:
+        """Why the workers of the running Job are not ready, once they had their time; asked less and less often.
+
+        Returns:
+            What is known of it, and in how many seconds more may be; none when nothing waits.
+        """
         key, now = (job.metadata.namespace, job.metadata.name), time.monotonic()
         child = next((child for child in children if child.live and not child.terminating), None)
         if child is None or child.ready + child.done >= child.size:
             self.forget(key)
-            return ""
-        answer, due, pause = self._answers.get(key, ("", now + EXPLAIN_AFTER.total_seconds(), 5.0))
-        if now >= due and self._pace.take():
-            answer = await self._ask(job, child)
-            due, pause = now + pause, min(2 * pause, LONGEST_PAUSE)
-        self._answers[key] = (answer, due, pause)
-        return answer
+            return "", None
+        look = self._looks.setdefault(key, _Look(due=now + EXPLAIN_AFTER.total_seconds()))
+        if now >= look.due and not look.turn:
+            look.due, look.turn = self._pace.reserve(), True
+        if time.monotonic() >= look.due:
+            look.answer = await self._ask(job, child)
+            look.due, look.turn = now + look.pause, False
+            look.pause = min(2 * look.pause, LONGEST_PAUSE)
+        return look.answer, max(look.due - now, 0.0)
 
     async def lost_child(self, wanted: Object) -> Object | None:
         """The job's own Job of that name, if it is there without the labels that it is watched by."""
@@ -82,7 +104,7 @@ class Questions:
 
     def forget(self, key: Key) -> None:
         """Nothing waits there any more."""
-        self._answers.pop(key, None)
+        self._looks.pop(key, None)
 
     async def _ask(self, job: TrainingJob, child: ChildJob) -> str:
         namespace = job.metadata.namespace

@@ -102,7 +102,9 @@ class Reconciler:
             own = tuple(child for child in children if child.owner == body["metadata"]["uid"])
             return reject(status, body["metadata"]["generation"], error.problems, now, own)
         outcomes: dict[str, tuple[WorkerOutcome, ...]] = {}
-        waiting = await self._questions.why_waiting(job, children)
+        waiting, again = await self._questions.why_waiting(job, children)
+        if again is not None:
+            await self._add(key, again)
         while True:
             seen = Observation(
                 job=job,
