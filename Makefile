@@ -54,7 +54,7 @@ pins: $(VENV)/.installed ## Compile the pinned requirements anew
 	  requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --override requirements/overrides.txt \
-	  --extra operator --extra pytorch --extra tflite pyproject.toml requirements/dev.in -o requirements/dev.txt
+	  --extra operator --extra pytorch --extra tflite --extra jax pyproject.toml requirements/dev.in -o requirements/dev.txt
 
 clean: ## Remove what was made
 	rm -rf $(VENV) runs

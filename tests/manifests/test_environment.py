@@ -92,6 +92,12 @@ def test_the_index_is_known_before_it_is_referred_to() -> None:
     assert all(names.index(name) > names.index("TRAINWRIGHT_INDEX") for name in users)
 
 
+def test_a_worker_is_told_how_many_processes_it_has() -> None:
+    job = make_job(framework="jax", workers={"replicas": 2, "processesPerWorker": 3})
+    assert started(job)["TRAINWRIGHT_PROCESSES_PER_WORKER"] == "3"
+    assert started(JOB, JOB.spec.steps[1])["TRAINWRIGHT_PROCESSES_PER_WORKER"] == "1"
+
+
 def test_a_step_on_one_pod_is_worker_0() -> None:
     assert started(JOB, JOB.spec.steps[1], index=7)["TRAINWRIGHT_INDEX"] == "0"
 

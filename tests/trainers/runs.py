@@ -124,6 +124,7 @@ class Pod:
         environment = os.environ | {
             **job.variables(),
             "TRAINWRIGHT_TERMINATION_LOG": str(self._message),
+            "TRAINWRIGHT_INDEX": str(rank),
             "PET_NNODES": str(nodes),
             "PET_NPROC_PER_NODE": str(processes),
             "PET_NODE_RANK": str(rank),

@@ -5,9 +5,11 @@ from typing import Any
 
 from trainwright.api.contract import (
     CHECKPOINTS_VARIABLE,
+    INDEX_VARIABLE,
     INPUT_VARIABLE,
     METRICS_PORT_VARIABLE,
     OUTPUT_VARIABLE,
+    PROCESSES_VARIABLE,
     ROOT_VARIABLE,
     STEP_VARIABLE,
     TERMINATION_VARIABLE,
@@ -16,7 +18,7 @@ from trainwright.api.contract import (
 from trainwright.api.job import TrainingJob
 from trainwright.api.steps import Step
 from trainwright.manifests.names import INDEX_ANNOTATION, checkpoint_directory, output_directory
-from trainwright.manifests.rendezvous import INDEX_VARIABLE, Group, rendezvous_environment
+from trainwright.manifests.rendezvous import Group, rendezvous_environment
 from trainwright.manifests.site import Site
 
 TERMINATION_PATH = "/dev/termination-log"
@@ -58,8 +60,10 @@ def step_environment(job: TrainingJob, step: Step, site: Site, input_path: str |
             "name": INDEX_VARIABLE,
             "valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{INDEX_ANNOTATION}']"}},
         }
+    group = _group(job, step, site)
+    values[PROCESSES_VARIABLE] = str(group.processes)
     escaped = {name: value.replace("$", "$$") for name, value in values.items()}
-    return [*_plain(escaped), index, *_plain(rendezvous_environment(job.spec.framework, _group(job, step, site)))]
+    return [*_plain(escaped), index, *_plain(rendezvous_environment(job.spec.framework, group))]
 
 
 def processes_per_worker(job: TrainingJob) -> int:

@@ -5,12 +5,9 @@ It is configured as torchrun is, by the PET_* variables (https://docs.pytorch.or
 
 import logging
 import os
-import socket
 import tempfile
 import threading
-import time
 from pathlib import Path
-from typing import Any
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import launch_agent
@@ -18,13 +15,10 @@ from torch.distributed.run import config_from_args, parse_args
 
 from trainwright.api.contract import StepResult
 from trainwright_trainers.runtime.context import StepContext
-from trainwright_trainers.runtime.faults import failure, fault_of_exit, first_at_fault
 from trainwright_trainers.runtime.group import GROUP_VARIABLE, PARENT_VARIABLE, GroupDirectory
-from trainwright_trainers.runtime.stop import StopRequest
+from trainwright_trainers.runtime.peers import resolve
 
 WORKER = "trainwright_trainers.pytorch.worker"
-RESOLVE_SECONDS = 300.0
-"""How long the name of the first pod may stay unknown: a headless Service publishes it when that pod has an address."""
 POLL_SECONDS = 0.1
 
 
@@ -73,27 +67,6 @@ class Launcher(threading.Thread):
             self.error = error
 
 
-def resolve(host: str, stop: StopRequest) -> bool:
-    """Wait until the host's name is known; False when a stop was requested meanwhile.
-
-    Raises:
-        TimeoutError: it stayed unknown.
-    """
-    end = time.monotonic() + RESOLVE_SECONDS
-    while not stop.requested:
-        try:
-            socket.getaddrinfo(host, None)
-        except socket.gaierror as error:
-            if time.monotonic() > end:
-                raise TimeoutError(
-                    f"the name {host!r} of the first pod is unknown after {RESOLVE_SECONDS:g} s"
-                ) from error
-            time.sleep(1)
-        else:
-            return True
-    return False
-
-
 def conclude(group: GroupDirectory, launcher: Launcher) -> StepResult:
     """The pod's result from those of its workers.
 
@@ -102,17 +75,4 @@ def conclude(group: GroupDirectory, launcher: Launcher) -> StepResult:
     """
     if launcher.error is not None:
         raise launcher.error
-    left = dict(group.results())
-    if not launcher.failures:
-        return left[min(left)]
-    return first_at_fault(_failed(left, launcher.failures))
-
-
-def _failed(left: dict[int, StepResult], failures: dict[int, Any]) -> list[StepResult]:
-    """The failed workers' results: first of those that died without a word, then in the order in which they spoke."""
-    silent = [
-        failure(fault_of_exit(process.exitcode, rank))
-        for rank, process in failures.items()
-        if rank not in left or left[rank].outcome != "Failed"
-    ]
-    return silent + [result for result in left.values() if result.outcome == "Failed"]
+    return group.conclude({rank: process.exitcode for rank, process in launcher.failures.items()})

@@ -17,11 +17,11 @@ from trainwright_trainers.pytorch.feeding import Batch, Feeder, Part, Reader
 from trainwright_trainers.pytorch.losses import Loss
 from trainwright_trainers.pytorch.precision import casts
 from trainwright_trainers.pytorch.processes import Processes
-from trainwright_trainers.pytorch.reporting import Reporter, Stretch
 from trainwright_trainers.pytorch.scoring import score
 from trainwright_trainers.runtime.errors import NonFiniteLossError
 from trainwright_trainers.runtime.pace import Pace
 from trainwright_trainers.runtime.progress import Progress
+from trainwright_trainers.runtime.reporting import Reporter, Stretch
 from trainwright_trainers.runtime.stop import StopRequest
 
 MOST_NON_FINITE = {"fp16": 100}
@@ -173,6 +173,7 @@ class Training:
         self._check_finite(first_step, losses)
         if self._reporter is None:
             return
+        device = self._task.processes.device
         stretch = Stretch(
             first_step=first_step,
             epochs=state.position.epochs(len(self._task.feeder.dataset)),
@@ -181,6 +182,7 @@ class Training:
             seconds_per_step=seconds,
             samples_per_second=self._samples / (seconds * len(losses)),
             gradient_norm=None if self._norm is None else float(self._norm),
+            gpu_memory_bytes=torch.cuda.memory_allocated(device) if device.type == "cuda" else None,
         )
         left = steps_left(
             state.position, self._task.options.epochs, self._task.options.batch_size, len(self._task.feeder.dataset)

@@ -1,7 +1,6 @@
 """Loss and accuracy on the validation split between epochs, each process measuring its share."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,17 +12,7 @@ from trainwright_trainers.pytorch.feeding import Reader
 from trainwright_trainers.pytorch.losses import Loss
 from trainwright_trainers.pytorch.precision import casts
 from trainwright_trainers.pytorch.processes import Processes
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well a model answers."""
-
-    loss: float
-    """Mean over the samples."""
-
-    accuracy: float | None
-    """Share of right answers, where the targets are classes."""
+from trainwright_trainers.runtime.reporting import Score
 
 
 def score(

@@ -12,9 +12,9 @@ from trainwright_trainers.pytorch.feeding import Feeder, Reader
 from trainwright_trainers.pytorch.loop import Task, Training
 from trainwright_trainers.pytorch.preparation import Prepared, prepare
 from trainwright_trainers.pytorch.processes import Processes, joined, this_process
-from trainwright_trainers.pytorch.reporting import Reporter
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.reporting import Reporter
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def train(step: StepContext, processes: Processes, prepared: Prepared) -> Traine
             step.journal.record(
                 "resumed", step=state.step, undoneSteps=undone.steps, undoneSeconds=round(undone.seconds, 3)
             )
-        reporter = Reporter(history, step.progress, processes.device)
+        reporter = Reporter(history, step.progress)
     feeder = Feeder(
         prepared.splits.train,
         processes,

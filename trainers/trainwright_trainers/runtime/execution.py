@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trainwright.api.base import JsonObject
-from trainwright.api.contract import TERMINATION_VARIABLE, StepResult
+from trainwright.api.contract import INDEX_VARIABLE, TERMINATION_VARIABLE, StepResult
 from trainwright_trainers.runtime.context import StepContext, read_context
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.faults import exit_code, failure, fault_of_error
@@ -27,7 +27,7 @@ def execute(run: Run) -> int:
     except ConfigurationError as error:
         return _conclude(failure(fault_of_error(error)))
     step.stop.listen()
-    first_pod = os.environ.get("PET_NODE_RANK", "0") == "0"  # the others' results are in their termination messages
+    first_pod = os.environ.get(INDEX_VARIABLE, "0") == "0"  # the others' results are in their termination messages
     if first_pod:
         step.journal.record("started", **surroundings())
     try:

@@ -1,10 +1,11 @@
 """What the processes of one pod tell each other: a private directory of the process that started the others."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from trainwright.api.contract import StepResult
+from trainwright_trainers.runtime.faults import failure, fault_of_exit, first_at_fault
 from trainwright_trainers.runtime.files import write_whole
 
 GROUP_VARIABLE = "TRAINWRIGHT_GROUP"
@@ -42,6 +43,23 @@ class GroupDirectory:
         """The results by rank, in the order in which they were left."""
         for path in sorted(self._path.glob("result-*"), key=lambda path: path.stat().st_mtime_ns):
             yield int(path.name.removeprefix("result-")), StepResult.model_validate_json(path.read_bytes())
+
+    def conclude(self, failed: Mapping[int, int]) -> StepResult:
+        """The pod's result: that of the lowest rank, or the first fault.
+
+        Args:
+            failed: exit codes of the workers that didn't end with 0, by rank, as `subprocess` has them.
+        """
+        left = dict(self.results())
+        if not failed:
+            return left[min(left)]
+        silent = [
+            failure(fault_of_exit(code, rank))
+            for rank, code in failed.items()
+            if rank not in left or left[rank].outcome != "Failed"
+        ]
+        # First those that died without a word, then the others in the order in which they spoke.
+        return first_at_fault(silent + [result for result in left.values() if result.outcome == "Failed"])
 
     def _result(self, rank: int) -> Path:
         return self._path / f"result-{rank}"

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from trainwright.manifests.rendezvous import jax, pytorch, tensorflow
-from trainwright.manifests.rendezvous.group import INDEX_VARIABLE, Group
+from trainwright.manifests.rendezvous.group import Group
 
-__all__ = ["INDEX_VARIABLE", "Group", "rendezvous_environment"]
+__all__ = ["Group", "rendezvous_environment"]
 
 _FRAMEWORKS: dict[str, Callable[[Group], dict[str, str]]] = {
     "pytorch": pytorch.environment,

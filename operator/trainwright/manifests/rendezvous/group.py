@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
+from trainwright.api.contract import INDEX_VARIABLE
 from trainwright.manifests.site import Endpoint
-
-INDEX_VARIABLE = "TRAINWRIGHT_INDEX"
-"""The worker's index in its group, from 0; set before every variable of the rendezvous."""
 
 INDEX = f"$({INDEX_VARIABLE})"
 """The index, as a later variable's value refers to it: Kubernetes puts the number there when the pod starts."""

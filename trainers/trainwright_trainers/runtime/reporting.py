@@ -5,12 +5,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
-from trainwright_trainers.pytorch.scoring import Score
 from trainwright_trainers.runtime.history import History
 from trainwright_trainers.runtime.logs import LOG
 from trainwright_trainers.runtime.progress import Progress, memory_bytes
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a model answers."""
+
+    loss: float
+    """Mean over the samples."""
+
+    accuracy: float | None
+    """Share of right answers, where the targets are classes."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +37,16 @@ class Stretch:
     """Over all processes."""
     gradient_norm: float | None
     """Of the last step, before clipping; only known when gradients are clipped."""
+    gpu_memory_bytes: float | None
+    """What this process holds of its GPUs; none without them."""
 
 
 class Reporter:
     """Writes the history and keeps the live figures."""
 
-    def __init__(self, history: History, progress: Progress, device: torch.device) -> None:
+    def __init__(self, history: History, progress: Progress) -> None:
         self._history = history
         self._progress = progress
-        self._device = device
 
     def stretch(self, stretch: Stretch, steps_left: int) -> None:
         """Report some optimizer steps, with so many left to do."""
@@ -46,10 +55,9 @@ class Reporter:
             "memoryBytes": memory_bytes(),
             "time": round(time.time(), 3),
         }
-        if self._device.type == "cuda":
-            gpu_memory = torch.cuda.memory_allocated(self._device)
-            shared["gpuMemoryBytes"] = gpu_memory
-            self._progress.update(gpu_memory_bytes=gpu_memory)
+        if stretch.gpu_memory_bytes is not None:
+            shared["gpuMemoryBytes"] = stretch.gpu_memory_bytes
+            self._progress.update(gpu_memory_bytes=stretch.gpu_memory_bytes)
         steps = zip(stretch.losses, stretch.rates, strict=True)
         self._history.append(
             {"step": step, "loss": loss if math.isfinite(loss) else None, "learningRate": rate, **shared}

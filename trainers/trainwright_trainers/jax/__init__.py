@@ -1,0 +1,1 @@
+"""The JAX trainer: `python -m trainwright_trainers.jax` runs one step."""
