@@ -15,6 +15,7 @@ from trainwright_trainers.data.splits import (
     calibration_split,
     read_batch,
 )
+from trainwright_trainers.data.text import python_manual, text_file
 
 __all__ = [
     "Array",
@@ -30,5 +31,7 @@ __all__ = [
     "make_splits",
     "mnist5k",
     "npz",
+    "python_manual",
     "read_batch",
+    "text_file",
 ]

@@ -9,3 +9,6 @@ STRICT = ConfigDict(strict=True)
 
 Size = Annotated[int, Field(ge=1, le=1_000_000)]
 """A number of channels, classes or units."""
+
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+"""Share of the values that are zeroed in training."""

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, validate_call
 from torch import nn
 
-from trainwright_trainers.pytorch.models.arguments import STRICT, Size
+from trainwright_trainers.pytorch.models.arguments import STRICT, Dropout, Size
 
 
 @validate_call(config=STRICT)
@@ -13,7 +13,7 @@ def mlp(
     inputs: Size = 64,
     hidden: Annotated[list[Size], Field(max_length=64)] = [128, 128],  # noqa: B006 - read only
     classes: Size = 10,
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+    dropout: Dropout = 0.0,
 ) -> nn.Module:
     """Fully connected layers with ReLU between them.
 
