@@ -24,6 +24,7 @@ demo: install ## Train on 2 workers, prune, quantize, export: the main job on th
 
 test: lint verify ## Run every check and test
 	$(BIN)/python -m testbed build
+	-$(BIN)/python -m testbed browser
 	$(BIN)/python -m pytest
 
 test-fast: install ## Run the tests of the inner loop

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 
+from testbed import browser
 from testbed.binaries import build_all, find_kubectl
 from testbed.build import BinariesMissingError
 from testbed.controlplane import ControlPlane
@@ -18,10 +19,13 @@ def main() -> None:
     up.add_argument("--nodes", type=int, default=3, help="fake nodes to add (default: 3)")
     up.add_argument("--gpus", type=int, default=0, help="GPUs on each of them (default: 0)")
     commands.add_parser("build", help="build the programs into the cache")
+    commands.add_parser("browser", help="install the browser that tests look at pages with: as root, on Debian")
     options = parser.parse_args()
     try:
         if options.command == "build":
             print(*build_all(), sep="\n")
+        elif options.command == "browser":
+            browser.install()
         else:
             run_until_stopped(options.nodes, options.gpus)
     except (BinariesMissingError, StartError) as error:

@@ -1,5 +1,6 @@
-"""The command line: validate, render, run; crd and reference for those who build on it."""
+"""The command line: validate, render, run, report, top; crd and reference for those who build on it."""
 
+import asyncio
 import uuid
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,8 @@ from trainwright.local.runner import Runner
 from trainwright.manifests.children import step_children
 from trainwright.manifests.site import ClusterSite
 from trainwright.planning.conditions import is_true
+from trainwright.report.writing import FILE as REPORT
+from trainwright.report.writing import write_report
 
 EXIT_FAILED, EXIT_INVALID, EXIT_INTERRUPTED = 1, 2, 130
 WIDTH_OF_LOGS = 200
@@ -97,7 +100,52 @@ def run(
         raise typer.Exit(EXIT_INVALID) from None
     console.print(results_table(job))
     shown = directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory
-    raise typer.Exit(_exit_code(job, console, shown))
+    code = _exit_code(job, console, shown)
+    try:
+        write_report(job, directory, directory / REPORT)
+        console.print(f"The report is {shown / REPORT}", highlight=False, soft_wrap=True)
+    except OSError as error:
+        typer.echo(f"no report: {error}", err=True)
+    raise typer.Exit(code)
+
+
+@app.command()
+def report(
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="A run's directory, or a job's folder on its volume.")
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--object", metavar="FILE", help="The job with its status, from `kubectl get tj NAME -o yaml`."),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--job", metavar="NAME", help="A job of the cluster.")] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Namespace of --job.  [default: the kubeconfig's]")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="What to write.  [default: report.html, in DIR if given]"),
+    ] = None,
+) -> None:
+    """Make one HTML page of a job: curves, artifacts, gates, lineage, timeline, versions.
+
+    The job is DIR/trainingjob.json, or what --object or --job names; DIR adds what only the job's files tell.
+    """
+    if file is not None and name is not None:
+        raise typer.BadParameter("give one of --object and --job, not both")
+    if directory is None and file is None and name is None:
+        raise typer.BadParameter("give a run's directory, --object or --job")
+    if directory is not None and not directory.is_dir():
+        raise typer.BadParameter(f"{directory} is not a directory")
+    folder = directory or Path()
+    job = _look_up(name, namespace) if name is not None else _load(file or folder / state.FILE, None)
+    target = output or folder / REPORT
+    try:
+        write_report(job, directory, target)
+    except OSError as error:
+        typer.echo(f"{target}: {error.strerror}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+    typer.echo(target)
 
 
 @app.command()
@@ -197,6 +245,21 @@ def _load(file: Path, overrides: list[str] | None) -> TrainingJob:
     except (ManifestError, OverrideError, InvalidJobError) as error:
         _complain(file, error)
         raise typer.Exit(EXIT_INVALID) from None
+
+
+def _look_up(name: str, namespace: str | None) -> TrainingJob:
+    """A job of the cluster; ends the program if it can't be read."""
+    from trainwright.controller.lookup import UNREACHABLE, current_namespace, look_up  # the operator's libraries
+
+    namespace = namespace or current_namespace()
+    try:
+        return load_job(asyncio.run(look_up(namespace, name)))
+    except InvalidJobError as error:
+        _complain(Path(f"{namespace}/{name}"), error)
+        raise typer.Exit(EXIT_INVALID) from None
+    except UNREACHABLE as error:
+        typer.echo(f"{namespace}/{name}: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
 
 
 def _complain(where: Path, error: Exception) -> None:

@@ -118,6 +118,13 @@ class Client:
     async def read_all_metadata(self, kind: str, namespace: str | None, **query: str) -> list[Object]:
         """Reads no more than the metadata of all objects of a kind that the query selects, in one namespace or all."""
         accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+        return await self._read_pages(kind, namespace, query, accept)
+
+    async def read_everywhere(self, kind: str, namespace: str | None) -> list[Object]:
+        """Reads all objects of a kind, in one namespace or all, however many there are."""
+        return await self._read_pages(kind, namespace, {}, "application/json")
+
+    async def _read_pages(self, kind: str, namespace: str | None, query: dict[str, str], accept: str) -> list[Object]:
         items: list[Object] = []
         page = query | {"limit": str(PAGE)}
         while True:
