@@ -81,12 +81,13 @@ class OperatorProcess(Process):
     def __init__(
         self, kubeconfig: Path, directory: Path, namespaces: Sequence[str] = (), workers: int | None = None
     ) -> None:
-        (self.health_port,) = free_ports(1)
+        self.health_port, self.metrics_port = free_ports(2)
         command = [
             str(Path(sys.executable).parent / "trainwright"),
             "operator",
             f"--lease-namespace={NAMESPACE}",
             f"--health-port={self.health_port}",
+            f"--metrics-port={self.metrics_port}",
             f"--identity={directory.name}",
             *(f"--namespace={namespace}" for namespace in namespaces),
             *([f"--workers={workers}"] if workers else []),

@@ -164,6 +164,10 @@ def operator(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file, with the default images.")] = None,
     health_port: Annotated[int, typer.Option(help="Port of /livez and /readyz.")] = 8080,
+    metrics_port: Annotated[int, typer.Option(help="Port of /metrics.")] = 8081,
+    metrics_jobs: Annotated[
+        int, typer.Option(help="Jobs that have series of their own at /metrics: first those that run.")
+    ] = 1000,
     workers: Annotated[int, typer.Option(help="Passes that may run at the same time.")] = 16,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
@@ -176,6 +180,8 @@ def operator(
         identity=identity,
         config=config,
         health_port=health_port,
+        metrics_port=metrics_port,
+        metrics_jobs=metrics_jobs,
         workers=workers,
         log_level=log_level,
     )

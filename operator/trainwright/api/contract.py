@@ -122,6 +122,25 @@ class ArtifactReference(Model):
     """What was measured of it."""
 
 
+class LostTime(Model):
+    """Seconds of a step's time in which its workers ran and nothing was gained, over all its attempts."""
+
+    start: float = 0.0
+    """From the start of the trainer's process until it has made model and data."""
+
+    rendezvous: float = 0.0
+    """Until all processes were connected."""
+
+    restore: float = 0.0
+    """Finding, checking and reading checkpoints."""
+
+    replay: float = 0.0
+    """Work after the checkpoint that a restart went on from: it was done again."""
+
+    checkpoint: float = 0.0
+    """The training stood still while a checkpoint was taken; what is written in the background isn't counted."""
+
+
 class Fault(Model):
     """Why a process of a step failed."""
 
@@ -167,6 +186,9 @@ class StepResult(Model):
 
     fault: Fault | None = None
     """Why it failed."""
+
+    lost: LostTime | None = None
+    """Time in which nothing was gained, for a step that trains."""
 
     notes: list[str] = []
     """What the user should know, such as a damaged checkpoint that was passed over."""

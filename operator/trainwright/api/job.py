@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from trainwright.api.base import Model, Rule
+from trainwright.api.base import Model, Rule, Time
 from trainwright.api.capability_rules import CAPABILITY_RULES
 from trainwright.api.gates import METRICS
 from trainwright.api.policies import RunPolicy, Scheduling, Storage, Workers
@@ -137,6 +137,9 @@ class Metadata(Model):
 
     generation: int = 1
     """Counts changes of the spec."""
+
+    creation_timestamp: Time | None = None
+    """When the object was made."""
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from trainwright.api.base import Model, Time
-from trainwright.api.contract import ArtifactReference, Metrics
+from trainwright.api.contract import ArtifactReference, LostTime, Metrics
 
 Phase = Literal["Pending", "Running", "Restarting", "Suspending", "Suspended", "Complete", "Failed"]
 StepState = Literal["Pending", "Running", "Succeeded", "RolledBack", "Failed"]
@@ -61,6 +61,10 @@ class FailureRecord(Model):
     message: str
     """The failing worker, its exit code and its last error line."""
 
+    reason: str = ""
+    """The failure in one word: the signal or the class of the error, such as `SIGKILL` or `NonFiniteLossError`, or
+    Kubernetes' own word, such as `OOMKilled`."""
+
     training_step: int | None = None
     """Optimizer step that it happened at, where known."""
 
@@ -98,6 +102,9 @@ class StepStatus(Model):
     artifact: ArtifactReference | None = None
     """What it made, also when that was not accepted."""
 
+    lost: LostTime | None = None
+    """Time of it in which nothing was gained, as its trainer told last."""
+
     notes: list[str] = []
     """What the user should know of it, such as a damaged checkpoint that was passed over."""
 
@@ -126,12 +133,37 @@ class Progress(Model):
     remaining_seconds: int | None = None
     """Estimated time to the end of the step."""
 
+    lost: LostTime | None = None
+    """Time of the step so far in which nothing was gained."""
+
+
+class PhaseSeconds(Model):
+    """How long the job was in each phase, up to the last change of its phase."""
+
+    pending: int = 0
+    """It waited for its workers."""
+
+    running: int = 0
+    """Its workers ran."""
+
+    restarting: int = 0
+    """A failed or resized group was replaced."""
+
+    suspended: int = 0
+    """It held no workers, as it was told to."""
+
 
 class TrainingJobStatus(Model):
     """Where the job stands."""
 
     phase: Phase | None = None
     """One word for people; computed from the conditions."""
+
+    phase_since: Time | None = None
+    """Since when the phase is that."""
+
+    phase_seconds: PhaseSeconds = PhaseSeconds()
+    """How long it was in each phase before that."""
 
     conditions: list[Condition] = []
     """What is so, why, and since when."""

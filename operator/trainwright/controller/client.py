@@ -48,10 +48,15 @@ class Client:
 
     Args:
         may_write: asked before every request that changes something; raises when this process must not.
+        count: is told of every request: HTTP method, resource, and the status code or what went wrong before one came.
     """
 
-    def __init__(self, may_write: Callable[[], None] = lambda: None) -> None:
-        self._may_write = may_write
+    def __init__(
+        self,
+        may_write: Callable[[], None] = lambda: None,
+        count: Callable[[str, str, str], None] = lambda _method, _resource, _code: None,
+    ) -> None:
+        self._may_write, self._count = may_write, count
         self._api: ApiClient
 
     async def __aenter__(self) -> Self:
@@ -147,11 +152,26 @@ class Client:
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._api.configuration.host}/{path}" + (f"?{urlencode(query)}" if query else "")
         request = self._api.rest_client.request
-        response = await request(method, url, headers=headers, body=body, _request_timeout=REQUEST_SECONDS)
+        code = "canceled"
+        try:
+            response = await request(method, url, headers=headers, body=body, _request_timeout=REQUEST_SECONDS)
+            code = str(response.status)
+        except (OSError, TimeoutError) as error:
+            code = type(error).__name__
+            raise
+        finally:
+            self._count(method, _resource(path), code)
         answer: Object = json.loads(await response.read() or b"{}")
         if response.status >= 400:
             raise ApiError(response.status, answer.get("reason", ""), answer.get("message", ""))
         return answer
+
+
+def _resource(path: str) -> str:
+    """The plural that a path is about: `jobs` of apis/batch/v1/namespaces/team-a/jobs/digits-train."""
+    prefix, *parts = path.split("/")
+    parts = parts[2 if prefix == "apis" else 1 :]
+    return parts[2] if parts[0] == "namespaces" else parts[0]
 
 
 def _path(kind: str, namespace: str | None, name: str = "", api_version: str | None = None) -> str:

@@ -1,10 +1,12 @@
 """Liveness and readiness that tell the truth, over HTTP."""
 
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
+
+from trainwright.controller.serving import Handler, serve
 
 STALL_SECONDS = 30.0
 """How long the leader election's loop may stand still before the process counts as hung."""
@@ -33,22 +35,12 @@ class Health:
         return self.filled and self.alive
 
 
-@contextlib.asynccontextmanager
-async def serve_health(health: Health, port: int) -> AsyncIterator[None]:
+def serve_health(health: Health, port: int) -> AbstractAsyncContextManager[None]:
     """Serves /livez and /readyz while the block runs."""
-    app = web.Application()
-    app.router.add_get("/livez", _answer(lambda: health.alive))
-    app.router.add_get("/readyz", _answer(lambda: health.ready))
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, port=port).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()
+    return serve({"/livez": _answer(lambda: health.alive), "/readyz": _answer(lambda: health.ready)}, port)
 
 
-def _answer(holds: Callable[[], bool]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _answer(holds: Callable[[], bool]) -> Handler:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(text="ok") if holds() else web.Response(text="no", status=503)
 

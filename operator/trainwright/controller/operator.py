@@ -6,6 +6,7 @@ from typing import Any
 
 from trainwright.controller.client import Client
 from trainwright.controller.completeness import Completeness
+from trainwright.controller.exposition import serve_metrics
 from trainwright.controller.health import Health, serve_health
 from trainwright.controller.leadership import Leadership
 from trainwright.controller.options import OperatorOptions
@@ -15,6 +16,8 @@ from trainwright.controller.reconciler import Reconciler
 from trainwright.controller.store import Store, job_key
 from trainwright.controller.watching import watch
 from trainwright.manifests.site import ClusterSite
+from trainwright.metrics.jobs import JobCollector
+from trainwright.metrics.operator import OperatorMetrics
 
 ECHO_SECONDS = 1.0
 """How soon a job is looked at when nothing is heard but the echo of our own write; most often there is more to hear
@@ -32,9 +35,16 @@ class Operator:
         self._options = options
         self._store, self._queue, self._health = Store(), WorkQueue(), Health()
         self._leadership = Leadership(options.lease_namespace, options.lease_name, options.identity)
-        self._client = Client(may_write=self._leadership.require)
+        self._metrics = OperatorMetrics()
+        self._metrics.watch_replica(lambda: self._leadership.leading, self._queue.due)
+        self._metrics.registry.register(
+            JobCollector(self._store.families, lambda: self._leadership.leading, options.metrics_jobs)
+        )
+        self._client = Client(self._leadership.require, self._metrics.count_request)
         site = ClusterSite(images=options.config.images)
-        self._reconciler = Reconciler(self._client, self._store, site, self._queue.add, options.identity)
+        self._reconciler = Reconciler(
+            self._client, self._store, site, self._queue.add, options.identity, self._metrics.count_changes
+        )
         self._completeness = Completeness(self._client, self._store, self._queue, options.namespaces)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -44,9 +54,11 @@ class Operator:
             ExceptionGroup: a part of the operator has failed; the process is to be started anew.
         """
         health = serve_health(self._health, self._options.health_port)
-        async with Client() as lease_client, self._client, health, asyncio.TaskGroup() as tasks:
+        metrics = serve_metrics(self._metrics.registry, self._options.metrics_port)
+        lease_client = Client(count=self._metrics.count_request)
+        async with lease_client, self._client, health, metrics, asyncio.TaskGroup() as tasks:
             background = [
-                tasks.create_task(watch(self._take_in, self._options.namespaces, stop)),
+                tasks.create_task(watch(self._take_in, self._options.namespaces, stop, self._metrics.count_relist)),
                 tasks.create_task(self._lead(lease_client, stop)),
                 tasks.create_task(self._read_progress()),
             ]
@@ -85,7 +97,8 @@ class Operator:
     async def _handle(self, key: Key) -> None:
         if self._leadership.leading:
             await self._completeness.catch_up(self._leadership.term)
-            await self._reconciler.reconcile(key)
+            with self._metrics.timing_pass():
+                await self._reconciler.reconcile(key)
 
 
 def _take_signals_back(stop: asyncio.Event) -> None:

@@ -34,6 +34,12 @@ class OperatorOptions(Model):
     health_port: int = 8080
     """Port of /livez and /readyz."""
 
+    metrics_port: int = 8081
+    """Port of /metrics."""
+
+    metrics_jobs: int = Field(default=1000, ge=0)
+    """Jobs that have series of their own at /metrics."""
+
     identity: str
     """This replica's name, in the Lease and in events. No other process may run under it at the same time."""
 

@@ -17,6 +17,8 @@ def run_operator(
     identity: str | None,
     config: Path | None,
     health_port: int,
+    metrics_port: int,
+    metrics_jobs: int,
     workers: int,
     log_level: str,
 ) -> None:
@@ -28,6 +30,8 @@ def run_operator(
         identity=identity or f"{socket.gethostname()}-{os.getpid()}",
         config=read_config(config) if config else OperatorConfig(),
         health_port=health_port,
+        metrics_port=metrics_port,
+        metrics_jobs=metrics_jobs,
         workers=workers,
     )
     asyncio.run(_run(options))

@@ -29,6 +29,11 @@ class WorkQueue:
         """Keys that are due now or later."""
         return len(self._due)
 
+    def due(self) -> int:
+        """Keys that are due now."""
+        now = time.monotonic()
+        return sum(moment <= now for moment in list(self._due.values()))
+
     async def add(self, key: Key, delay: float = 0.0) -> None:
         """Makes the key due after `delay` seconds, or sooner where it is already."""
         moment = time.monotonic() + max(delay, 0.0)

@@ -44,12 +44,20 @@ class Reconciler:
         site: where child objects are made for.
         add: adds a job to the queue again, after some seconds.
         instance: this replica's name, for events.
+        on_change: is told of every status that was written: the job as it was, its status before and after.
     """
 
     def __init__(
-        self, client: Client, store: Store, site: Site, add: Callable[[Key, float], Awaitable[None]], instance: str
+        self,
+        client: Client,
+        store: Store,
+        site: Site,
+        add: Callable[[Key, float], Awaitable[None]],
+        instance: str,
+        on_change: Callable[[Object, TrainingJobStatus, TrainingJobStatus], None],
     ) -> None:
         self._client, self._store, self._site, self._add, self._instance = client, store, site, add, instance
+        self._on_change = on_change
         self._questions = Questions(client)
         self._parsed: dict[Key, TrainingJob] = {}
         self._tidings = Tidings()
@@ -158,7 +166,8 @@ class Reconciler:
     async def _write_status(self, key: Key, body: Object, decided: Plan) -> None:
         """Writes the status if it has changed; what can wait is written with what comes next."""
         before, after = body.get("status", {}), decided.status.to_dict()
-        if decided.status == TrainingJobStatus.model_validate(before):
+        told = TrainingJobStatus.model_validate(before)
+        if decided.status == told:
             return
         if not decided.delete and (delay := self._tidings.delay(key, before, after)):
             await self._add(key, delay)
@@ -173,6 +182,7 @@ class Reconciler:
             }
         )
         self._tidings.told(key)
+        self._on_change(body, told, decided.status)
         self._store.put(written)
 
     def _parse(self, key: Key, body: Object) -> TrainingJob:

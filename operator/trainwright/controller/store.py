@@ -72,6 +72,13 @@ class Store:
         """Every TrainingJob that is known."""
         return list(self._jobs)
 
+    def families(self) -> list[tuple[Object, list[Object]]]:
+        """Every TrainingJob with its own child Jobs; may be called from any thread."""
+        return [
+            (job, [child for child in self.children(key) if owner_uid(child) == job["metadata"]["uid"]])
+            for key, job in list(self._jobs.items())
+        ]
+
     def may_have_leftovers(self, key: Key) -> bool:
         """Whether pods may be live whose Job is gone, as after `kubectl delete job`."""
         return key in self._suspects

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import kopf
@@ -14,7 +14,12 @@ Handler = Callable[[dict[str, Any], bool], Awaitable[None]]
 """Is given an object, and whether it is gone."""
 
 
-async def watch(handle: Handler, namespaces: Sequence[str], stop: asyncio.Event) -> None:
+async def watch(
+    handle: Handler,
+    namespaces: Sequence[str],
+    stop: asyncio.Event,
+    on_relist: Callable[[str], None] = lambda _resource: None,
+) -> None:
     """Calls `handle` for every object that is there and for every change, until `stop` is set.
 
     kopf takes the process' signals for itself, and ends on them: `stop` is set then too.
@@ -23,7 +28,9 @@ async def watch(handle: Handler, namespaces: Sequence[str], stop: asyncio.Event)
         handle: takes in one object.
         namespaces: those that are watched; all when empty.
         stop: ends the watching.
+        on_relist: is told the kind's plural when a watch began anew from a list.
     """
+    lists = Lists(on_relist)
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(_login)
 
@@ -31,7 +38,10 @@ async def watch(handle: Handler, namespaces: Sequence[str], stop: asyncio.Event)
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     @kopf.on.event("batch", "v1", "jobs", registry=registry)
     async def _(event: kopf.RawEvent, **_: Any) -> None:
-        await handle(dict(event["object"]), event["type"] == "DELETED")
+        body = dict(event["object"])
+        if event["type"] is None:
+            lists.see(body)
+        await handle(body, event["type"] == "DELETED")
 
     try:
         await kopf.operator(
@@ -44,6 +54,27 @@ async def watch(handle: Handler, namespaces: Sequence[str], stop: asyncio.Event)
         )
     finally:
         stop.set()
+
+
+class Lists:
+    """Notices that what a list tells begins anew; kopf doesn't say so.
+
+    Args:
+        on_relist: is told the kind's plural.
+    """
+
+    def __init__(self, on_relist: Callable[[str], None]) -> None:
+        self._on_relist = on_relist
+        self._seen: dict[tuple[str, str], set[str]] = {}
+
+    def see(self, body: Mapping[str, Any]) -> None:
+        """Takes in an object that a list tells of; each is in a list once."""
+        metadata = body["metadata"]
+        seen = self._seen.setdefault((body["kind"], metadata["namespace"]), set())
+        if metadata["uid"] in seen:
+            seen.clear()
+            self._on_relist(f"{body['kind'].lower()}s")
+        seen.add(metadata["uid"])
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:

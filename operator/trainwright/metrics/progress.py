@@ -1,7 +1,10 @@
 """Turns what rank 0 serves to Prometheus into `status.progress`: people and dashboards see the same numbers."""
 
+import math
+
 from prometheus_client.parser import text_string_to_metric_families
 
+from trainwright.api.contract import LostTime
 from trainwright.api.status import Progress
 
 PREFIX = "trainwright_training_"
@@ -16,11 +19,17 @@ def read_progress(text: str) -> Progress:
     Raises:
         ValueError: the page is not in that format.
     """
-    values = {
-        sample.name.removeprefix(PREFIX): sample.value
+    samples = [
+        sample
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if sample.name.startswith(PREFIX) and sample.value == sample.value  # NaN says "not measured"
+        if sample.name.startswith(PREFIX) and math.isfinite(sample.value)  # what is not says "not measured"
+    ]
+    values = {sample.name.removeprefix(PREFIX): sample.value for sample in samples}
+    lost = {
+        sample.labels["cause"]: round(sample.value, 1)
+        for sample in samples
+        if sample.name == f"{PREFIX}lost_seconds" and sample.labels.get("cause") in LostTime.model_fields
     }
     ratio = values.get("progress_ratio")
     return Progress(
@@ -31,6 +40,7 @@ def read_progress(text: str) -> Progress:
         accuracy=values.get("accuracy"),
         samples_per_second=values.get("samples_per_second"),
         remaining_seconds=_whole(values.get("eta_seconds")),
+        lost=LostTime(**lost) if lost else None,
     )
 
 

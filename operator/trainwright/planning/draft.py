@@ -13,6 +13,7 @@ from trainwright.manifests.names import pod_selector
 from trainwright.planning.actions import Event, Plan
 from trainwright.planning.conditions import ConditionType, is_finished, is_true, phase_of, set_condition
 from trainwright.planning.observation import ChildJob
+from trainwright.planning.phases import phase_times
 
 
 @dataclass
@@ -96,8 +97,13 @@ class Draft:
         current = None if self.finished else self.current_step
         if current is not None:
             self.update_step(current.name, state="Running" if is_true(self.conditions, "Running") else "Pending")
+        self._keep_lost_time()
+        phase = phase_of(self.conditions, self.stopping)
+        since, spent = phase_times(self.job, phase, self.now)
         status = TrainingJobStatus(
-            phase=phase_of(self.conditions, self.stopping),
+            phase=phase,
+            phase_since=since,
+            phase_seconds=spent,
             conditions=self.conditions,
             observed_generation=self.job.metadata.generation,
             current_step=current.name if current else None,
@@ -119,6 +125,14 @@ class Draft:
             events=tuple(self.events),
             look_again=self.look_again,
         )
+
+    def _keep_lost_time(self) -> None:
+        """What the step's trainer told last outlives its progress."""
+        before = self.job.status
+        told = before.progress.lost if before.progress else None
+        step = self.steps.get(before.current_step or "")
+        if self.progress is None and told is not None and step is not None and step.completion_time is None:
+            self.update_step(step.name, lost=told)
 
     def _accuracy(self) -> float | None:
         """The newest accuracy that was measured."""

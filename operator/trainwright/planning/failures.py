@@ -1,6 +1,7 @@
 """Classifies a failed attempt before anything is done about it: whose fault it was, and what is kept of it."""
 
 import re
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,9 +42,32 @@ def classify(child: ChildJob, outcomes: Sequence[WorkerOutcome], now: datetime) 
         time=now,
         cause="Disruption" if outside else "Error",
         message=_outside_words(child, outcomes) if outside else _error_words(child, outcomes, culprit, exit_code),
+        reason=_reason(outcomes, culprit, exit_code, outside),
         training_step=max(training_steps, default=None),
     )
     return Failure(record, permanent)
+
+
+def _reason(
+    outcomes: Sequence[WorkerOutcome], culprit: WorkerOutcome | None, exit_code: int | None, outside: bool
+) -> str:
+    """The failure in one word."""
+    if outside:
+        words = (item.reason for item in outcomes if item.disrupted or item.reason == _LOST or _never_ran(item))
+        return next(filter(None, words), "Stopped" if any(map(_was_stopped, outcomes)) else "Disruption")
+    if culprit is not None and culprit.reason not in ("", "Error"):
+        return culprit.reason
+    if culprit is not None and (fault := _fault(culprit)) is not None:
+        return fault.kind
+    return _signal_name(exit_code) or ("ExitCode" if exit_code else "Unknown")
+
+
+def _signal_name(exit_code: int | None) -> str:
+    """The signal that the exit code tells of, as a shell has it; empty when it is none."""
+    try:
+        return signal.Signals((exit_code or 0) - 128).name
+    except ValueError:
+        return ""
 
 
 def _culprit(outcomes: Sequence[WorkerOutcome]) -> WorkerOutcome | None:

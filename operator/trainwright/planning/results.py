@@ -48,7 +48,11 @@ def take_outcome(draft: Draft, step: Step, child: ChildJob, outcomes: Sequence[W
     else:
         lost = first.exit_code is None
         record = FailureRecord(
-            attempt=child.attempt, time=draft.now, cause="Disruption" if lost else "Error", message=flaw
+            attempt=child.attempt,
+            time=draft.now,
+            cause="Disruption" if lost else "Error",
+            message=flaw,
+            reason="ResultLost" if lost else "BadResult",
         )
         _take_failure(draft, step, Failure(record))
 
@@ -85,6 +89,8 @@ def _take_success(draft: Draft, step: Step, result: StepResult) -> None:
         artifact=result.artifact,
         notes=result.notes,
     )
+    if result.lost is not None:
+        draft.update_step(step.name, lost=result.lost)
     draft.set("Restarting", False, "StepDone", f"step {step.name} is done")
     for note in result.notes:
         draft.tell("Warning", "TrainerNote", f"step {step.name}: {note}")
