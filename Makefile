@@ -42,10 +42,12 @@ lint: install ## Check style, types and layers
 generate: install ## Write the files that are made from the models
 	$(BIN)/trainwright crd > manifests/crd/trainingjobs.yaml
 	$(BIN)/trainwright reference > docs/reference.md
+	$(BIN)/python -m monitoring
 
 verify: install ## Fail when a generated file is stale
 	$(BIN)/trainwright crd | diff -u manifests/crd/trainingjobs.yaml -
 	$(BIN)/trainwright reference | diff -u docs/reference.md -
+	$(BIN)/python -m monitoring --check
 
 cluster: install ## Start a Kubernetes control plane with fake nodes, for development
 	$(BIN)/python -m testbed up

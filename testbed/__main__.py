@@ -10,6 +10,7 @@ from testbed.binaries import build_all, find_kubectl
 from testbed.build import BinariesMissingError
 from testbed.controlplane import ControlPlane
 from testbed.processes import StartError
+from testbed.prometheus import find_prometheus
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         if options.command == "build":
-            print(*build_all(), sep="\n")
+            print(*build_all(), find_prometheus(), sep="\n")
         elif options.command == "browser":
             browser.install()
         else:

@@ -1,5 +1,6 @@
 """When a changed status is written."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -61,3 +62,19 @@ def test_a_pace_hands_out_moments_that_are_apart(clock: Clock) -> None:
     assert [pace.reserve() - clock.now for _ in range(3)] == [0, 0.5, 1]
     clock.now += 10
     assert pace.reserve() == clock.now
+
+
+def test_an_hour_of_progress_costs_a_write_every_fifteen_seconds_and_none_while_nothing_changes(clock: Clock) -> None:
+    tidings, told, writes, begun = Tidings(), RUNNING, [], clock.now
+    tidings.told(KEY)
+    while clock.now < begun + 3600:
+        clock.now += 0.25
+        percent = int((clock.now - begun) / 36) if clock.now < begun + 1800 else 50  # half an hour later it hangs
+        seen = RUNNING | {"progress": {"percent": percent, "trainingStep": min(int(clock.now), int(begun) + 1800)}}
+        if seen != told and tidings.delay(KEY, told, seen) == 0:
+            told = seen
+            tidings.told(KEY)
+            writes.append(clock.now)
+    assert 110 <= len(writes) <= 120
+    assert min(later - earlier for earlier, later in pairwise(writes)) >= PROGRESS_SECONDS
+    assert max(writes) <= begun + 1800 + PROGRESS_SECONDS

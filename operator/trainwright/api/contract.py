@@ -140,6 +140,10 @@ class LostTime(Model):
     checkpoint: float = 0.0
     """The training stood still while a checkpoint was taken; what is written in the background isn't counted."""
 
+    def rounded(self) -> "LostTime":
+        """The same to a tenth of a second."""
+        return LostTime(**{cause: round(seconds, 1) for cause, seconds in self.model_dump().items()})
+
 
 class Fault(Model):
     """Why a process of a step failed."""

@@ -50,6 +50,10 @@ FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
         "Productive time over elapsed time, without the time in which the job was suspended",
         JOB,
     ),
+    "trainwright_job_last_failure_info": (
+        "Always 1; cause of the last failed attempt, Error or Disruption, and the failure in a word",
+        (*JOB, "step", "cause", "reason"),
+    ),
     "trainwright_step_gate_passed": ("Whether the step met its gate", (*JOB, "step")),
     "trainwright_artifact_accuracy": ("Accuracy of the step's artifact, from 0 to 1", ARTIFACT),
     "trainwright_artifact_latency_seconds": ("Median time of one inference at batch size 1", ARTIFACT),
@@ -148,6 +152,7 @@ def _add_job(families: Families, body: Object, children: Sequence[Object], now: 
     if "accuracy" in status:
         families["trainwright_job_accuracy"].add_metric(labels, status["accuracy"])
     _add_times(families, labels, status, now)
+    _add_last_failure(families, labels, status)
     for done in status.get("steps", ()):
         _add_step(families, labels, done)
 
@@ -174,6 +179,14 @@ def _add_times(families: Families, labels: Sequence[str], status: Object, now: f
         families["trainwright_job_lost_seconds"].add_metric((*labels, cause), seconds)
     if good.ratio is not None:
         families["trainwright_job_goodput_ratio"].add_metric(labels, good.ratio)
+
+
+def _add_last_failure(families: Families, labels: Sequence[str], status: Object) -> None:
+    failures = [(failure, step["name"]) for step in status.get("steps", ()) for failure in step.get("failures", ())]
+    if failures:
+        last, step = max(failures, key=lambda item: item[0]["time"])
+        about = (*labels, step, last["cause"], last.get("reason", ""))
+        families["trainwright_job_last_failure_info"].add_metric(about, 1)
 
 
 def _add_step(families: Families, labels: Sequence[str], step: Object) -> None:

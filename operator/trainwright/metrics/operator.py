@@ -59,7 +59,7 @@ class OperatorMetrics:
             registry=registry,
         )
         self._restarts = Counter(
-            "trainwright_job_restarts",
+            "trainwright_restarts",
             "Groups of workers that were replaced: cause is Error, Disruption or Resize, reason the failure in a word",
             [*of_job, "cause", "reason"],
             registry=registry,

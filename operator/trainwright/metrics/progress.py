@@ -5,9 +5,8 @@ import math
 from prometheus_client.parser import text_string_to_metric_families
 
 from trainwright.api.contract import LostTime
+from trainwright.api.figures import LOST_SECONDS, PREFIX
 from trainwright.api.status import Progress
-
-PREFIX = "trainwright_training_"
 
 
 def read_progress(text: str) -> Progress:
@@ -27,9 +26,9 @@ def read_progress(text: str) -> Progress:
     ]
     values = {sample.name.removeprefix(PREFIX): sample.value for sample in samples}
     lost = {
-        sample.labels["cause"]: round(sample.value, 1)
+        sample.labels["cause"]: sample.value
         for sample in samples
-        if sample.name == f"{PREFIX}lost_seconds" and sample.labels.get("cause") in LostTime.model_fields
+        if sample.name == f"{PREFIX}{LOST_SECONDS}" and sample.labels.get("cause") in LostTime.model_fields
     }
     ratio = values.get("progress_ratio")
     return Progress(
@@ -40,7 +39,7 @@ def read_progress(text: str) -> Progress:
         accuracy=values.get("accuracy"),
         samples_per_second=values.get("samples_per_second"),
         remaining_seconds=_whole(values.get("eta_seconds")),
-        lost=LostTime(**lost) if lost else None,
+        lost=LostTime(**lost).rounded() if lost else None,
     )
 
 

@@ -10,17 +10,20 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import pytest
 
-from trainwright.api.contract import StepConfiguration
+from trainwright.api.contract import LostTime, StepConfiguration
+from trainwright.api.figures import FIGURES
 from trainwright.api.steps import Step
 from trainwright_trainers.runtime.context import read_context
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.factories import load_callable
 from trainwright_trainers.runtime.history import History, Undone
 from trainwright_trainers.runtime.journal import Journal
+from trainwright_trainers.runtime.losses import Losses, process_start
 from trainwright_trainers.runtime.pace import MOST_STEPS, Pace
-from trainwright_trainers.runtime.progress import Progress, memory_bytes
+from trainwright_trainers.runtime.progress import Figures, Progress, memory_bytes
 from trainwright_trainers.runtime.saving import BackgroundSaver
 from trainwright_trainers.runtime.stop import StopRequest
 from trainwright_trainers.runtime.surroundings import surroundings
@@ -192,3 +195,44 @@ def test_a_port_that_is_taken_does_not_end_the_step(
 
 def _taken(*_: object, **__: object) -> None:
     raise OSError(errno.EADDRINUSE, "Address already in use")
+
+
+def test_figures_have_their_owner_and_all_names_are_known() -> None:
+    progress = Progress(("team-a", "digits", "train", "pytorch"))
+    assert Figures.__annotations__.keys() == FIGURES.keys()
+    progress.update(step=3, loss=float("nan"))
+    progress.watch(lambda: {"gpu_memory_bytes": 5})
+    progress.lost = LostTime(start=1.5)
+    families = {family.name: family for family in progress.collect()}
+    assert families.keys() == {
+        f"trainwright_training_{name}" for name in ("step", "loss", "gpu_memory_bytes", "process_memory_bytes")
+    } | {"trainwright_training_lost_seconds"}
+    (sample,) = families["trainwright_training_step"].samples
+    assert sample.labels == {"namespace": "team-a", "job_name": "digits", "step": "train", "framework": "pytorch"}
+    lost = {sample.labels["cause"]: sample.value for sample in families["trainwright_training_lost_seconds"].samples}
+    assert lost == {"start": 1.5, "rendezvous": 0, "restore": 0, "replay": 0, "checkpoint": 0}
+
+
+def test_lost_time_adds_up_over_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, progress = tmp_path / "new" / "lost-time.json", Progress()
+    first = Losses(path, progress)
+    first.add("checkpoint", 2.0)
+    first.add("replay", -1.0)
+    first.save()
+    first.add("checkpoint", 100.0)  # after the last checkpoint: it was killed
+    second = Losses(path, progress)
+    monkeypatch.setenv("TRAINWRIGHT_LAUNCHED", str(process_start(os.getpid()) - 3))
+    second.begin()
+    time.sleep(0.05)
+    second.lap("restore")
+    assert second.total.checkpoint == 2.0
+    assert second.total.replay == 0.0
+    assert second.total.rendezvous == pytest.approx(3, abs=0.1)
+    assert 0.05 <= second.total.restore < 5
+    assert progress.lost == second.total
+    path.write_text("{")
+    assert Losses(path, progress).total == LostTime()
+
+
+def test_a_process_start_is_known() -> None:
+    assert process_start(os.getpid()) == pytest.approx(psutil.Process().create_time(), abs=1.1)

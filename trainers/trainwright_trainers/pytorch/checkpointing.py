@@ -76,13 +76,19 @@ class TrainingState:
 
 
 class Checkpointing:
-    """Saves the state of all processes and restores it. Every method is collective; the first process writes."""
+    """Saves the state of all processes and restores it. Every method is collective; the first process writes.
+
+    Attributes:
+        saver: writes in the background.
+        size_bytes: of the last checkpoint that was written by this process.
+    """
 
     def __init__(self, checkpoints: Checkpoints, processes: Processes) -> None:
         self._checkpoints = checkpoints
         self._processes = processes
         self._snapshots = Snapshots()
         self.saver = BackgroundSaver()
+        self.size_bytes = 0
 
     def save(self, state: TrainingState) -> None:
         """Copy the state and begin to write it."""
@@ -97,6 +103,7 @@ class Checkpointing:
         def write(directory: Path) -> None:
             (directory / STATE).write_text(json.dumps(written), encoding="utf-8")
             write_tensors(snapshot.tensors(), directory / TENSORS)
+            self.size_bytes = sum(path.stat().st_size for path in directory.iterdir())
 
         self.saver.submit(step, lambda: self._checkpoints.save(step, write))
 

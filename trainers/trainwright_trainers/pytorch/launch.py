@@ -7,6 +7,7 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
@@ -16,6 +17,7 @@ from torch.distributed.run import config_from_args, parse_args
 from trainwright.api.contract import StepResult
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.group import GROUP_VARIABLE, PARENT_VARIABLE, GroupDirectory
+from trainwright_trainers.runtime.losses import LAUNCHED_VARIABLE
 from trainwright_trainers.runtime.peers import resolve
 
 WORKER = "trainwright_trainers.pytorch.worker"
@@ -28,6 +30,7 @@ def run(step: StepContext) -> StepResult:
         group = GroupDirectory(Path(path))
         os.environ[GROUP_VARIABLE] = path
         os.environ[PARENT_VARIABLE] = str(os.getpid())
+        os.environ[LAUNCHED_VARIABLE] = str(time.time())
         if not resolve(os.environ.get("PET_MASTER_ADDR", "127.0.0.1"), step.stop):
             return StepResult(outcome="Stopped")
         launcher = Launcher()

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -67,6 +68,7 @@ class Training:
         self._weights: list[tuple[int, float]] = []
         self._rates: list[float] = []
         self._samples = 0
+        self._waited = 0.0
         self._norm: Tensor | None = None
         self._non_finite = 0
         self._met_at = time.monotonic()
@@ -83,11 +85,21 @@ class Training:
         epochs = self._task.options.epochs
         self._task.network.train()
         while self._state.position.epoch < epochs:
-            for batch in self._task.feeder.epoch(self._state.position):
+            for batch in self._timed(self._task.feeder.epoch(self._state.position)):
                 self._optimize(batch)
                 if self._look_around():
                     return self._state.position.epoch < epochs
         return False
+
+    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches; what waiting for them takes is counted."""
+        while True:
+            begun = time.perf_counter()
+            batch = next(batches, None)
+            self._waited += time.perf_counter() - begun
+            if batch is None:
+                return
+            yield batch
 
     def _optimize(self, batch: Batch) -> None:
         """One optimizer step."""
@@ -138,12 +150,15 @@ class Training:
         stopping = self._meet() and not finished
         if epoch_ended and not stopping:
             self._score()
+        begun = time.monotonic()
         if save or stopping:
             self._checkpointing.save(state)
         if finished or stopping:
             self._checkpointing.saver.wait()
         if self._reporter is not None:
-            self._reporter.checkpoint(self._checkpointing.saver.seconds)
+            self._reporter.checkpoint(self._checkpointing.saver.seconds, self._checkpointing.size_bytes)
+            if save or stopping:
+                self._reporter.stall(time.monotonic() - begun)
         return finished or stopping
 
     def _meet(self) -> bool:
@@ -155,7 +170,7 @@ class Training:
         rows = self._task.processes.gather(torch.cat([own, losses]))
         self._pace.agree(self._state.step, int(rows[:, 1].min()))
         self._report(rows[:, 2:].sum(dim=0).tolist(), seconds)
-        self._met_at, self._samples = now, 0
+        self._met_at, self._samples, self._waited = now, 0, 0.0
         for record in (self._losses, self._weights, self._rates):
             record.clear()
         return bool(rows[:, 0].max() > 0)
@@ -180,6 +195,7 @@ class Training:
             losses=losses,
             rates=self._rates,
             seconds_per_step=seconds,
+            seconds_waited=self._waited / len(losses),
             samples_per_second=self._samples / (seconds * len(losses)),
             gradient_norm=None if self._norm is None else float(self._norm),
             gpu_memory_bytes=torch.cuda.memory_allocated(device) if device.type == "cuda" else None,

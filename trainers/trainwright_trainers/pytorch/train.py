@@ -9,11 +9,13 @@ from trainwright.api.contract import StepResult
 from trainwright_trainers.pytorch import preflight, randomness
 from trainwright_trainers.pytorch.checkpointing import Checkpointing
 from trainwright_trainers.pytorch.feeding import Feeder, Reader
+from trainwright_trainers.pytorch.gpu import gpu_figures
 from trainwright_trainers.pytorch.loop import Task, Training
 from trainwright_trainers.pytorch.preparation import Prepared, prepare
 from trainwright_trainers.pytorch.processes import Processes, joined, this_process
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.reporting import Reporter
 
 
@@ -31,9 +33,14 @@ def run(step: StepContext) -> StepResult:
     processes = this_process()
     if processes.first:
         step.progress.serve_where_asked()
+        if processes.device.type == "cuda":
+            step.progress.watch(lambda: gpu_figures(processes.device))
+    losses = Losses(step.losses_file, step.progress)
+    losses.begin()
     prepared = prepare(step, processes)
+    losses.lap("start")
     with joined(processes):
-        trained = train(step, processes, prepared)
+        trained = train(step, processes, prepared, losses)
     result = StepResult(outcome="Stopped" if trained.stopped else "Succeeded", notes=trained.notes)
     model = prepared.state.model
     if processes.first and not trained.stopped:
@@ -42,16 +49,24 @@ def run(step: StepContext) -> StepResult:
         result = publish_model(
             step, model, prepared.factory, prepared.splits.validation, parent=prepared.source, notes=trained.notes
         )
-    return result.model_copy(update={"training_step": prepared.state.step, "resumed_from": trained.resumed_from})
+    return result.model_copy(
+        update={
+            "training_step": prepared.state.step,
+            "resumed_from": trained.resumed_from,
+            "lost": losses.total.rounded(),
+        }
+    )
 
 
-def train(step: StepContext, processes: Processes, prepared: Prepared) -> Trained:
+def train(step: StepContext, processes: Processes, prepared: Prepared, losses: Losses) -> Trained:
     """Train from the newest checkpoint on; collective."""
     options, state = prepared.options, prepared.state
     network = distributed(prepared, processes)
+    losses.lap("rendezvous")
     randomness.seed_all(step.configuration.seed, processes.rank)
     checkpointing = Checkpointing(Checkpoints(step.checkpoints, options.checkpoint.keep), processes)
     resumed_from, notes = checkpointing.restore(state)
+    losses.lap("restore")
     reporter = None
     if processes.first:
         history = step.history
@@ -60,7 +75,9 @@ def train(step: StepContext, processes: Processes, prepared: Prepared) -> Traine
             step.journal.record(
                 "resumed", step=state.step, undoneSteps=undone.steps, undoneSeconds=round(undone.seconds, 3)
             )
-        reporter = Reporter(history, step.progress)
+        losses.add("replay", undone.seconds)
+        losses.save()
+        reporter = Reporter(history, step.progress, losses)
     feeder = Feeder(
         prepared.splits.train,
         processes,

@@ -42,6 +42,11 @@ class StepContext:
         return History(self.directory / HISTORY_FILE)
 
     @property
+    def losses_file(self) -> Path:
+        """Where the time lost in the step's attempts is kept."""
+        return self.directory / "lost-time.json"
+
+    @property
     def journal(self) -> Journal:
         """The step's journal; the first pod's processes write it."""
         return Journal(self.directory / JOURNAL_FILE)
@@ -69,9 +74,14 @@ def read_context(environment: Mapping[str, str] = os.environ) -> StepContext:
         input=inside(root, configuration.input) if configuration.input is not None else None,
         output=inside(root, configuration.output),
         checkpoints=inside(root, configuration.checkpoints),
-        progress=Progress(),
+        progress=Progress(_labels(configuration)),
         stop=StopRequest(),
     )
+
+
+def _labels(configuration: StepConfiguration) -> tuple[str, ...]:
+    """The values of the live figures' labels, in the order of their names."""
+    return configuration.namespace, configuration.job, configuration.step.name, configuration.framework
 
 
 def inside(root: Path, relative: str) -> Path:

@@ -4,11 +4,12 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from trainwright.api.contract import METRICS_PORT_VARIABLE
+from trainwright.api.contract import METRICS_PORT_VARIABLE, LostTime
+from trainwright.api.figures import FIGURES, LABELS, LOST_MEANING, LOST_SECONDS, PREFIX
 from trainwright_trainers.runtime.logs import LOG
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ STATM = Path("/proc/self/statm")
 
 
 class Figures(TypedDict, total=False):
-    """What a step can report; every name becomes a gauge `trainwright_training_<name>`."""
+    """What a step can report; `trainwright.api.figures` says what each means."""
 
     step: float
     epoch: float
@@ -30,39 +31,39 @@ class Figures(TypedDict, total=False):
     samples_per_second: float
     progress_ratio: float
     eta_seconds: float
+    step_seconds: float
+    data_wait_seconds: float
     checkpoint_seconds: float
+    checkpoint_bytes: float
     gradient_norm: float
     gpu_memory_bytes: float
-
-
-HELP = {
-    "step": "Optimizer steps done",
-    "epoch": "Passes over the training split done",
-    "loss": "Mean loss of a recent global batch",
-    "accuracy": "Share of right answers on the validation split, when it was last measured",
-    "learning_rate": "Learning rate of the first parameter group",
-    "samples_per_second": "Training samples a second over all processes",
-    "progress_ratio": "Share of the step's work that is done, from 0 to 1",
-    "eta_seconds": "Estimated seconds until the step is done",
-    "checkpoint_seconds": "Seconds that writing the last checkpoint took in the background",
-    "gradient_norm": "Norm of all gradients together before clipping",
-    "gpu_memory_bytes": "GPU memory held by tensors of this process",
-}
+    gpu_utilization_ratio: float
+    process_memory_bytes: float
 
 
 class Progress:
     """The newest figures of a step.
 
+    Attributes:
+        lost: the time in which nothing was gained, once it is counted.
+
     `update` only stores numbers; the text is made when it is scraped. Only the process that serves is read, so
     that others may update theirs without a thought.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Sequence[str] = ("", "", "", "")) -> None:
+        self._labels = labels
         self._figures: Figures = {}
+        self._gauge: Callable[[], Figures] = Figures
+        self.lost: LostTime | None = None
 
     def update(self, **figures: Unpack[Figures]) -> None:
         """Replace the given figures; the others keep their value."""
         self._figures.update(figures)
+
+    def watch(self, gauge: Callable[[], Figures]) -> None:
+        """Have further figures measured at each scrape; called from another thread."""
+        self._gauge = gauge
 
     @property
     def step(self) -> int | None:
@@ -93,15 +94,18 @@ class Progress:
         """The figures as Prometheus metrics; prometheus_client calls this at a scrape."""
         from prometheus_client.core import GaugeMetricFamily
 
-        for name, documentation in HELP.items():
-            value = self._figures.get(name)
+        figures: Figures = {**self._figures, **self._gauge(), "process_memory_bytes": memory_bytes()}
+        for name, documentation in FIGURES.items():
+            value = figures.get(name)
             if isinstance(value, int | float):
-                yield GaugeMetricFamily(f"trainwright_training_{name}", documentation, value=value)
-        yield GaugeMetricFamily(
-            "trainwright_training_process_memory_bytes",
-            "Largest resident memory of this process so far",
-            value=peak_memory_bytes(),
-        )
+                family = GaugeMetricFamily(f"{PREFIX}{name}", documentation, labels=LABELS)
+                family.add_metric(self._labels, value)
+                yield family
+        if self.lost is not None:
+            family = GaugeMetricFamily(f"{PREFIX}{LOST_SECONDS}", LOST_MEANING, labels=(*LABELS, "cause"))
+            for cause, seconds in self.lost.model_dump().items():
+                family.add_metric((*self._labels, cause), seconds)
+            yield family
 
 
 def memory_bytes() -> int:

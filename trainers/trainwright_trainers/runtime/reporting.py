@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trainwright_trainers.runtime.history import History
 from trainwright_trainers.runtime.logs import LOG
+from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.progress import Progress, memory_bytes
 
 
@@ -39,14 +40,17 @@ class Stretch:
     """Of the last step, before clipping; only known when gradients are clipped."""
     gpu_memory_bytes: float | None
     """What this process holds of its GPUs; none without them."""
+    seconds_waited: float | None = None
+    """How long this process waited for its data in each step, on the mean, where that is known."""
 
 
 class Reporter:
     """Writes the history and keeps the live figures."""
 
-    def __init__(self, history: History, progress: Progress) -> None:
+    def __init__(self, history: History, progress: Progress, losses: Losses | None = None) -> None:
         self._history = history
         self._progress = progress
+        self._losses = losses
 
     def stretch(self, stretch: Stretch, steps_left: int) -> None:
         """Report some optimizer steps, with so many left to do."""
@@ -70,9 +74,12 @@ class Reporter:
             loss=stretch.losses[-1],
             learning_rate=stretch.rates[-1],
             samples_per_second=stretch.samples_per_second,
+            step_seconds=stretch.seconds_per_step,
             progress_ratio=step / (step + steps_left),
             eta_seconds=steps_left * stretch.seconds_per_step,
         )
+        if stretch.seconds_waited is not None:
+            self._progress.update(data_wait_seconds=stretch.seconds_waited)
         if stretch.gradient_norm is not None:
             self._progress.update(gradient_norm=stretch.gradient_norm)
 
@@ -85,6 +92,14 @@ class Reporter:
         self._history.append([record])
         LOG.info("epoch %d, step %d: validation loss %.4g, accuracy %s", epoch, step, score.loss, score.accuracy)
 
-    def checkpoint(self, seconds: float) -> None:
-        """Report how long the last checkpoint took to write in the background."""
+    def checkpoint(self, seconds: float, size_bytes: int | None = None) -> None:
+        """Report how long the last checkpoint took to write in the background, and how large it is."""
         self._progress.update(checkpoint_seconds=seconds)
+        if size_bytes is not None:
+            self._progress.update(checkpoint_bytes=size_bytes)
+
+    def stall(self, seconds: float) -> None:
+        """Report how long the training stood still for a checkpoint that is being written now."""
+        if self._losses is not None:
+            self._losses.add("checkpoint", seconds)
+            self._losses.save()
