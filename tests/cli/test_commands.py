@@ -95,6 +95,7 @@ def test_render_prints_every_object_once() -> None:
         "Job/digits-onnx",
         "Job/digits-prune",
         "Job/digits-train",
+        "NetworkPolicy/digits",
         "PersistentVolumeClaim/digits",
         "Service/digits",
     ]

@@ -73,11 +73,11 @@ def assert_nothing_was_made_twice(plane: ControlPlane, jobs: TrainingJobs) -> No
         (event.resource, event.name)
         for event in plane.audit_events()
         if event.verb == "create" and event.code == 201 and event.namespace == jobs.namespace
-        if event.resource in ("jobs", "services")
+        if event.resource in ("jobs", "networkpolicies", "services")
         and event.user.startswith(f"system:serviceaccount:{operator.NAMESPACE}")
     )
     names = [job["metadata"]["name"] for job in jobs.all()]
-    expected = {("services", name) for name in names}
+    expected = {(kind, name) for name in names for kind in ("networkpolicies", "services")}
     expected |= {("jobs", f"{name}-{step}") for name in names for step in ("script", "second")}
     assert created.keys() <= expected
     assert set(created.values()) == {1}

@@ -89,7 +89,7 @@ def test_a_finished_job_is_deleted_when_its_time_to_live_is_over(jobs: TrainingJ
 def test_deleting_a_job_collects_all_that_is_its_own(jobs: TrainingJobs) -> None:
     storage = {"size": "1Gi", "storageClassName": "manual"}
     jobs.create("doomed", TRAIN, replicas=2, behave=forever, storage=storage)
-    everything = {"services", "jobs", "pods", "persistentvolumeclaims"}
+    everything = {"services", "networkpolicies", "jobs", "pods", "persistentvolumeclaims"}
     wait_until(lambda: jobs.kinds_left("doomed").keys() == everything, "all children are there")
     jobs.delete("doomed")
     jobs.wait_gone("doomed")
@@ -122,15 +122,15 @@ def test_a_gang_has_its_pod_group(jobs: TrainingJobs, pod_group_crds: None) -> N
     assert jobs.client.get(path)["spec"]["minMember"] == 2
 
 
-def test_a_job_of_one_step_costs_five_requests(jobs: TrainingJobs, own_control_plane: ControlPlane) -> None:
+def test_a_job_of_one_step_costs_six_requests(jobs: TrainingJobs, own_control_plane: ControlPlane) -> None:
     jobs.create("cheap", SCRIPT, behave=lambda worker: End(after="3s"))
     jobs.wait("cheap", "Complete")
 
     def asked() -> list[tuple[str, str]]:
         return requests_in(own_control_plane, jobs.namespace)
 
-    expected = [("create", "services"), ("create", "jobs"), ("patch", "trainingjobs"), ("list", "pods")]
-    expected += [("patch", "trainingjobs")]
+    expected = [("create", kind) for kind in ("services", "networkpolicies", "jobs")]
+    expected += [("patch", "trainingjobs"), ("list", "pods"), ("patch", "trainingjobs")]
     wait_until(lambda: len(asked()) >= len(expected), "every request is in the audit log")
     assert [request for request, _ in groupby(asked())] == expected
     assert len(asked()) <= len(expected) + 1  # on a slow machine it is told, too, that the worker is starting

@@ -135,7 +135,8 @@ class TrainingJobs:
     def kinds_left(self, name: str) -> dict[str, list[str]]:
         """Names of what belongs to a job, by the kind's plural."""
         core, batch = f"/api/v1/namespaces/{self.namespace}", f"/apis/batch/v1/namespaces/{self.namespace}"
-        paths = [f"{core}/pods", f"{core}/services", f"{core}/persistentvolumeclaims", f"{batch}/jobs"]
+        policies = f"/apis/networking.k8s.io/v1/namespaces/{self.namespace}/networkpolicies"
+        paths = [f"{core}/pods", f"{core}/services", f"{core}/persistentvolumeclaims", policies, f"{batch}/jobs"]
         found = {
             path: self.client.get(path, labelSelector=f"trainwright.dev/job-name={name}")["items"] for path in paths
         }

@@ -6,15 +6,22 @@ import pytest
 
 from tests.manifests.build import SCRIPT, UID, Object, children, example, make_job
 from tests.manifests.models import mistakes
+from trainwright.manifests.children import step_children
+from trainwright.manifests.site import ClusterSite
 
 JOB = example()
-MODELS = {"PersistentVolumeClaim": "V1PersistentVolumeClaim", "Service": "V1Service", "Job": "V1Job"}
+MODELS = {
+    "PersistentVolumeClaim": "V1PersistentVolumeClaim",
+    "Service": "V1Service",
+    "NetworkPolicy": "V1NetworkPolicy",
+    "Job": "V1Job",
+}
 
 
 @pytest.mark.parametrize("step", JOB.spec.steps, ids=lambda step: step.name)
 def test_the_example_makes_objects_that_kubernetes_knows(step: Any) -> None:
     made = children(JOB, step)
-    assert list(made) == ["PersistentVolumeClaim", "Service", "Job"]
+    assert list(made) == list(MODELS)
     for kind, body in made.items():
         assert mistakes(body, MODELS[kind]) == []
 
@@ -79,6 +86,27 @@ def test_pods_find_each_other_before_they_are_ready() -> None:
     assert service["spec"]["publishNotReadyAddresses"]
     assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
     assert template["spec"]["subdomain"] == service["metadata"]["name"] == "digits"
+
+
+def test_pods_reach_their_own_job_and_names_and_nothing_else() -> None:
+    made = children(JOB)
+    spec = made["NetworkPolicy"]["spec"]
+    own = {"podSelector": {"matchLabels": {"trainwright.dev/job-name": "digits"}}}
+    assert own["podSelector"]["matchLabels"].items() <= made["Job"]["spec"]["template"]["metadata"]["labels"].items()
+    assert spec == {
+        **own,
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": [own]}, {"ports": [{"protocol": "TCP", "port": 9464}]}],
+        "egress": [
+            {"to": [own]},
+            {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]},
+        ],
+    }
+
+
+def test_a_site_may_leave_the_network_open() -> None:
+    made = step_children(JOB, JOB.spec.steps[0], 1, None, ClusterSite(isolated=False))
+    assert "NetworkPolicy" not in {body["kind"] for body in made}
 
 
 def test_a_pod_says_to_which_attempt_it_belongs_where_nobody_can_change_it() -> None:

@@ -10,7 +10,7 @@ ONCE = {"name": "once", "run": {"command": ["x"], "distributed": False}}
 def gang(scheduler: str, **spec: object) -> tuple[Object, Object]:
     """The PodGroup, and the metadata of the pods."""
     made = children(make_job(scheduling={"gang": scheduler}, **spec))
-    assert list(made) == ["PersistentVolumeClaim", "Service", "PodGroup", "Job"]
+    assert list(made) == ["PersistentVolumeClaim", "Service", "NetworkPolicy", "PodGroup", "Job"]
     return made["PodGroup"], made["Job"]["spec"]["template"]["metadata"]
 
 

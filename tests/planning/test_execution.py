@@ -43,6 +43,7 @@ def test_the_first_pass_makes_the_objects_of_the_first_step_only() -> None:
     assert [(body["kind"], body["metadata"]["name"]) for body in decided.apply] == [
         ("PersistentVolumeClaim", "digits"),
         ("Service", "digits"),
+        ("NetworkPolicy", "digits"),
         ("Job", "digits-train"),
     ]
     assert reasons(decided) == ["StepStarted"]

@@ -178,4 +178,5 @@ def _path(kind: str, namespace: str | None, name: str = "", api_version: str | N
     api_version = api_version or _API_VERSIONS[kind]
     parts = ["apis" if "/" in api_version else "api", api_version]
     parts += ["namespaces", namespace] if namespace else []
-    return "/".join([*parts, f"{kind.lower()}s", *([name] if name else [])])
+    plural = f"{kind.lower()}s".replace("policys", "policies")
+    return "/".join([*parts, plural, *([name] if name else [])])

@@ -41,7 +41,7 @@ class Operator:
             JobCollector(self._store.families, lambda: self._leadership.leading, options.metrics_jobs)
         )
         self._client = Client(self._leadership.require, self._metrics.count_request)
-        site = ClusterSite(images=options.config.images)
+        site = ClusterSite(images=options.config.images, isolated=options.config.network_policies)
         self._reconciler = Reconciler(
             self._client, self._store, site, self._queue.add, options.identity, self._metrics.count_changes
         )

@@ -15,6 +15,9 @@ class OperatorConfig(Model):
     images: Mapping[str, str] = {}
     """The trainers' image by framework, for jobs that name none."""
 
+    network_policies: bool = True
+    """Whether each job gets a NetworkPolicy by which its pods reach each other and DNS, and nothing else."""
+
 
 class OperatorOptions(Model):
     """One replica's options."""

@@ -23,6 +23,11 @@ class LocalSite:
         """The directory, in the place of the mounted volume."""
         return str(self._root)
 
+    @property
+    def isolated(self) -> bool:
+        """Whatever runs here has the user's own network."""
+        return False
+
     def image(self, framework: str) -> str:
         """No images are used here: the trainers of this installation run."""
         return f"this-installation/{framework}"

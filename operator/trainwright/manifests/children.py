@@ -7,6 +7,7 @@ from trainwright.api.steps import Step
 from trainwright.manifests.gang import pod_groups
 from trainwright.manifests.jobs import step_job
 from trainwright.manifests.names import metadata, pod_labels, service_name
+from trainwright.manifests.network import network_policy
 from trainwright.manifests.site import Site
 
 Object = dict[str, Any]
@@ -15,7 +16,9 @@ Object = dict[str, Any]
 def step_children(job: TrainingJob, step: Step, attempt: int, input_path: str | None, site: Site) -> list[Object]:
     """The objects, in the order in which they are to be applied."""
     claim = [] if job.spec.storage.claim_name else [storage_claim(job)]
-    return [*claim, headless_service(job), *pod_groups(job, step), step_job(job, step, attempt, input_path, site)]
+    policy = [network_policy(job)] if site.isolated else []
+    job_of_step = step_job(job, step, attempt, input_path, site)
+    return [*claim, headless_service(job), *policy, *pod_groups(job, step), job_of_step]
 
 
 def headless_service(job: TrainingJob) -> Object:

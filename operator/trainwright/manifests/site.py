@@ -30,6 +30,10 @@ class Site(Protocol):
     def root(self) -> str:
         """Where the job's storage is mounted."""
 
+    @property
+    def isolated(self) -> bool:
+        """Whether each job's network is closed to others."""
+
     def image(self, framework: str) -> str:
         """The trainers' image for a framework."""
 
@@ -48,6 +52,9 @@ class ClusterSite:
     """Image by framework, where it is not the default one."""
 
     root: str = "/workspace"
+
+    isolated: bool = True
+    """Whether each job gets a NetworkPolicy."""
 
     def image(self, framework: str) -> str:
         """The configured image, else the project's own."""
