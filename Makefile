@@ -39,15 +39,27 @@ lint: install ## Check style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-generate: install ## Write the files that are made from the models
+CHART := charts/trainwright
+INSTALL := $(BIN)/python -m testbed helm template trainwright $(CHART) --namespace trainwright-system --set createNamespace=true
+DOCUMENTATION := $(BIN)/python charts/documentation.py
+
+generate: install ## Write the files that are made from the models and from the chart
 	$(BIN)/trainwright crd > manifests/crd/trainingjobs.yaml
+	cp manifests/crd/trainingjobs.yaml $(CHART)/crd/trainingjobs.yaml
 	$(BIN)/trainwright reference > docs/reference.md
 	$(BIN)/python -m monitoring
+	$(DOCUMENTATION) values.yaml > $(CHART)/values.yaml
+	text=$$($(DOCUMENTATION) README.md) && printf "%s\n" "$$text" > $(CHART)/README.md
+	$(INSTALL) > manifests/install.yaml
 
 verify: install ## Fail when a generated file is stale
 	$(BIN)/trainwright crd | diff -u manifests/crd/trainingjobs.yaml -
+	diff -u $(CHART)/crd/trainingjobs.yaml manifests/crd/trainingjobs.yaml
 	$(BIN)/trainwright reference | diff -u docs/reference.md -
 	$(BIN)/python -m monitoring --check
+	$(DOCUMENTATION) values.yaml | diff -u $(CHART)/values.yaml -
+	$(DOCUMENTATION) README.md | diff -u $(CHART)/README.md -
+	$(INSTALL) | diff -u manifests/install.yaml -
 
 cluster: install ## Start a Kubernetes control plane with fake nodes, for development
 	$(BIN)/python -m testbed up

@@ -61,7 +61,6 @@ def _stage() -> Iterator[Stage]:
     with ControlPlane() as plane, tempfile.TemporaryDirectory() as folder:
         plane.add_fake_nodes(NODES)
         installation.install(plane)
-        installation.apply(plane, "operator/cluster-wide.yaml")
         account = (installation.NAMESPACE, installation.SERVICE_ACCOUNT)
         operator = OperatorProcess(plane.service_account_kubeconfig(*account, Path(folder)), Path(folder))
         try:

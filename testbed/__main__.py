@@ -1,12 +1,13 @@
-"""`python -m testbed up` runs a control plane until Ctrl-C; `python -m testbed build` only builds its programs."""
+"""`python -m testbed up` runs a control plane until Ctrl-C, `build` only builds its programs, `helm` runs helm."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
 
 from testbed import browser
-from testbed.binaries import build_all, find_kubectl
+from testbed.binaries import build_all, find_helm, find_kubectl
 from testbed.build import BinariesMissingError
 from testbed.controlplane import ControlPlane
 from testbed.processes import StartError
@@ -21,9 +22,13 @@ def main() -> None:
     up.add_argument("--gpus", type=int, default=0, help="GPUs on each of them (default: 0)")
     commands.add_parser("build", help="build the programs into the cache")
     commands.add_parser("browser", help="install the browser that tests look at pages with: as root, on Debian")
+    helm = commands.add_parser("helm", help="run the pinned helm")
+    helm.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     try:
-        if options.command == "build":
+        if options.command == "helm":
+            os.execv(program := find_helm(), [str(program), *options.arguments])
+        elif options.command == "build":
             print(*build_all(), find_prometheus(), sep="\n")
         elif options.command == "browser":
             browser.install()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.build import cached_or_built
-from testbed.families import ETCD, FAMILIES, KUBERNETES, KWOK
+from testbed.families import ETCD, FAMILIES, HELM, KUBERNETES, KWOK, MONITORING_CRDS
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,17 @@ def find_kubectl() -> Path:
     """kubectl from KUBEBUILDER_ASSETS or PATH, else the one built with the control plane."""
     (kubectl,) = _installed("kubectl") or _in(cached_or_built(KUBERNETES), "kubectl")
     return kubectl
+
+
+def find_helm() -> Path:
+    """The pinned helm, whatever is installed: another version may print a chart's objects in other words."""
+    return cached_or_built(HELM) / "helm"
+
+
+def find_monitoring_crds() -> list[Path]:
+    """The CRDs of the Prometheus operator that charts make objects of."""
+    folder = cached_or_built(MONITORING_CRDS)
+    return [folder / Path(file).name for file in MONITORING_CRDS.files]
 
 
 def build_all() -> list[Path]:

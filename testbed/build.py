@@ -78,6 +78,7 @@ def _build(family: Family, go: str, target: Path) -> None:
             command = [go, "build", "-ldflags", family.ldflags, "-o", str(output / name), package]
             _run(command, family, environment)
         if family.files:
+            _run([go, "mod", "download", family.module], family, environment)
             source = Path(_run([go, "list", "-m", "-f", "{{.Dir}}", family.module], family, environment).strip())
             for file in family.files:
                 shutil.copyfile(source / file, output / Path(file).name)

@@ -92,4 +92,22 @@ KWOK = Family(
     ),
 )
 
-FAMILIES = (KUBERNETES, ETCD, KWOK)
+HELM = Family(
+    name="helm",
+    module="helm.sh/helm/v4",
+    programs={"helm": "helm.sh/helm/v4/cmd/helm"},
+    stamps={"helm.sh/helm/v4/internal/version.version": "{version}"},
+)
+
+MONITORING_CRDS = Family(
+    name="monitoring",
+    module="github.com/prometheus-operator/prometheus-operator",
+    programs={},
+    stamps={},
+    files=tuple(
+        f"example/prometheus-operator-crd/monitoring.coreos.com_{plural}.yaml"
+        for plural in ("podmonitors", "prometheusrules", "servicemonitors")
+    ),
+)
+
+FAMILIES = (KUBERNETES, ETCD, KWOK, HELM, MONITORING_CRDS)

@@ -1,5 +1,6 @@
 """The operator as a process of its own, with the rights that it is installed with and no others."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from testbed.binaries import find_kubectl
 from testbed.cluster import Cluster
@@ -16,7 +20,9 @@ from testbed.ports import free_ports
 from testbed.processes import Process
 from testbed.waiting import wait_until
 
-MANIFESTS = Path(__file__).parents[1] / "manifests"
+INSTALLATION = Path(__file__).parents[1] / "manifests/install.yaml"
+"""What `kubectl apply` installs: the chart, rendered."""
+
 NAMESPACE = "trainwright-system"
 SERVICE_ACCOUNT = "trainwright-operator"
 USER = f"system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}"
@@ -26,12 +32,12 @@ CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/trainingjobs.trai
 
 
 def install(cluster: Cluster) -> None:
-    """Puts in place the CRD, the operator's service account and its roles, which are not bound yet."""
+    """Puts in place what an operator needs that is no pod: the CRD, the service account, its rights everywhere.
+
+    The Lease is left for the operator to make.
+    """
     client = cluster.client
-    if not any(item["metadata"]["name"] == NAMESPACE for item in client.get("/api/v1/namespaces")["items"]):
-        client.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    apply(cluster, "crd/trainingjobs.yaml")
-    apply(cluster, "operator/role.yaml")
+    apply(cluster, [body for body in installed_objects() if body["kind"] not in ("Deployment", "Lease")])
 
     def established() -> bool:
         conditions = client.get(CRD).get("status", {}).get("conditions") or []
@@ -60,11 +66,18 @@ def second_service_account(cluster: Cluster, name: str) -> str:
     return f"system:serviceaccount:{NAMESPACE}:{name}"
 
 
-def apply(cluster: Cluster, manifest: str, namespace: str = NAMESPACE) -> None:
-    """`kubectl apply` of one of the project's manifests."""
-    command = [str(find_kubectl()), "apply", "--server-side", "-n", namespace, "-f", str(MANIFESTS / manifest)]
+def installed_objects(*kinds: str) -> list[dict[str, Any]]:
+    """The objects of the installation, all or those of some kinds."""
+    bodies = yaml.safe_load_all(INSTALLATION.read_text())
+    return [body for body in bodies if not kinds or body["kind"] in kinds]
+
+
+def apply(cluster: Cluster, bodies: Sequence[dict[str, Any]]) -> None:
+    """`kubectl apply` of some objects."""
+    command = [str(find_kubectl()), "apply", "--server-side", "-f", "-"]
     environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig())}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
+    done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -154,6 +154,9 @@ def operator(
         list[str] | None, typer.Option(help="Care for this namespace only; may be given again.  [default: all]")
     ] = None,
     lease_namespace: Annotated[str, typer.Option(help="Where the Lease of the leader election is.")] = "default",
+    lease_name: Annotated[
+        str, typer.Option(help="Name of that Lease; operators of other namespaces need one of their own.")
+    ] = "trainwright-operator",
     identity: Annotated[
         str | None,
         typer.Option(
@@ -177,6 +180,7 @@ def operator(
     run_operator(
         namespaces=tuple(namespace or ()),
         lease_namespace=lease_namespace,
+        lease_name=lease_name,
         identity=identity,
         config=config,
         health_port=health_port,

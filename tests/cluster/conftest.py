@@ -1,12 +1,12 @@
 """The cluster that the tests in this folder run on: one control plane a run, or with KUBECONFIG one that exists."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from testbed import ApiError, BinariesMissingError, Cluster, ControlPlane, ExistingCluster, operator, wait_until
-from testbed.binaries import find_binaries
+from testbed.binaries import find_binaries, find_helm
 from testbed.operator import OperatorProcess
 from tests.cluster.pods import Pods
 from tests.cluster.trainingjobs import CLAIM, TrainingJobs
@@ -21,9 +21,15 @@ def control_plane(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     if os.environ.get("TRAINWRIGHT_TEST_CLUSTER") == "existing":
         yield ExistingCluster()
         return
-    build_or_skip(pytestconfig)
+    build_or_skip(pytestconfig, find_binaries)
     with ControlPlane() as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def helm_program(pytestconfig: pytest.Config) -> None:
+    """The pinned helm is there."""
+    build_or_skip(pytestconfig, find_helm)
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +62,8 @@ def namespace(control_plane: Cluster) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def installed(own_control_plane: ControlPlane, fake_nodes: list[str]) -> ControlPlane:
-    """A cluster with nodes, the CRD and the operator's rights, which are bound to it in all namespaces."""
+    """A cluster with nodes, the CRD and the operator's rights in all namespaces."""
     operator.install(own_control_plane)
-    operator.apply(own_control_plane, "operator/cluster-wide.yaml")
     return own_control_plane
 
 
@@ -148,19 +153,19 @@ def make_claim(cluster: Cluster, namespace: str) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever needs the cluster is slow: `make test-fast` must not start one, let alone build it."""
+    """Whatever needs the cluster or helm is slow: `make test-fast` must not start one, let alone build it."""
     for item in items:
-        if isinstance(item, pytest.Function) and "control_plane" in item.fixturenames:
+        if isinstance(item, pytest.Function) and {"control_plane", "helm_program"} & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
 
-def build_or_skip(config: pytest.Config) -> None:
-    """Builds missing programs with the output visible, because that takes minutes."""
+def build_or_skip(config: pytest.Config, find: Callable[[], object]) -> None:
+    """Builds the programs that `find` misses with the output visible, because that takes minutes."""
     capture = config.pluginmanager.getplugin("capturemanager")
     assert capture is not None
     try:
         with capture.global_and_fixture_disabled():
-            find_binaries()
+            find()
     except BinariesMissingError as error:
         if os.environ.get("CI") == "true":
             raise

@@ -10,7 +10,7 @@ import pytest
 from testbed import BinariesMissingError
 from testbed.binaries import find_binaries, find_kubectl
 from testbed.build import cached_or_built
-from testbed.families import ETCD, FAMILIES, KUBERNETES, KWOK
+from testbed.families import ETCD, FAMILIES, HELM, KUBERNETES, KWOK, MONITORING_CRDS
 
 ROOT = Path(__file__).parents[2]
 SYSTEM_PATH = "/usr/bin:/bin"
@@ -46,6 +46,7 @@ def fill_cache(tmp_path: Path) -> None:
 # Writes what `go build -o FILE` would, and answers `go list` with an empty module folder.
 FAKE_GO = """
 [ "$1" = list ] && echo "$FAKE_MODULE" && exit
+[ "$1" = mod ] && exit
 while [ "$1" != -o ]; do shift; done
 echo "$CGO_ENABLED $GOFLAGS" >> "$FAKE_LOG"
 touch "$2"
@@ -67,6 +68,7 @@ def fake_go(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 def test_pinned_versions_are_read_from_the_go_modules() -> None:
     assert [family.version for family in (KUBERNETES, ETCD, KWOK)] == ["v1.34.4", "v3.7.2", "v0.8.0"]
+    assert [family.version for family in (HELM, MONITORING_CRDS)] == ["v4.3.1", "v0.85.0"]
     assert "component-base/version.gitVersion=v1.34.4" in KUBERNETES.ldflags
     assert "component-base/version.gitMinor=34" in KUBERNETES.ldflags
 

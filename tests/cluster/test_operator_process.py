@@ -9,6 +9,7 @@ import pytest
 
 from testbed import ControlPlane, operator, wait_until
 from testbed.faults import FaultyProxy
+from testbed.helm import render
 from testbed.operator import OperatorProcess
 from tests.cluster.pods import End
 from tests.cluster.trainingjobs import TrainingJobs
@@ -27,14 +28,20 @@ def not_cluster_wide(installed: ControlPlane) -> Iterator[None]:
     """The operator has no right that a test doesn't give it."""
     installed.client.delete(BINDING)
     yield
-    operator.apply(installed, "operator/cluster-wide.yaml")
+    operator.apply(installed, operator.installed_objects("ClusterRoleBinding"))
 
 
 def test_an_operator_of_one_namespace_needs_no_right_elsewhere(
-    installed: ControlPlane, unattended_jobs: TrainingJobs, kubeconfig: Path, tmp_path: Path, not_cluster_wide: None
+    installed: ControlPlane,
+    unattended_jobs: TrainingJobs,
+    kubeconfig: Path,
+    tmp_path: Path,
+    not_cluster_wide: None,
+    helm_program: None,
 ) -> None:
     jobs, begin = unattended_jobs, datetime.now(UTC)
-    operator.apply(installed, "operator/in-namespace.yaml", jobs.namespace)
+    rights = render({"namespaces": [jobs.namespace]})
+    operator.apply(installed, [body for body in rights if body["metadata"].get("namespace") == jobs.namespace])
     elsewhere = TrainingJobs(jobs.client, jobs.pods, "default")
     elsewhere.create("elsewhere")
     process = OperatorProcess(kubeconfig, tmp_path, namespaces=[jobs.namespace])

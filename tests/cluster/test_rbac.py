@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import yaml
-
 from testbed import ControlPlane, operator, wait_until
-from testbed.operator import MANIFESTS
 from tests.cluster.pods import End
 from tests.cluster.trainingjobs import TrainingJobs
 
@@ -18,8 +15,11 @@ ASKED_BY_ADMISSION: set[Right] = {("trainwright.dev", "trainingjobs/finalizers",
 
 
 def granted() -> Iterator[Right]:
-    for body in yaml.safe_load_all((MANIFESTS / "operator/role.yaml").read_text()):
-        for rule in body.get("rules", ()):
+    """What the roles say that are bound to the operator."""
+    bindings = operator.installed_objects("ClusterRoleBinding", "RoleBinding")
+    bound = [binding["roleRef"]["name"] for binding in bindings]
+    for role in operator.installed_objects("ClusterRole", "Role"):
+        for rule in role["rules"] if role["metadata"]["name"] in bound else ():
             for group in rule["apiGroups"]:
                 for resource in rule["resources"]:
                     yield from ((group, resource, verb) for verb in rule["verbs"])

@@ -14,6 +14,7 @@ def run_operator(
     *,
     namespaces: tuple[str, ...],
     lease_namespace: str,
+    lease_name: str,
     identity: str | None,
     config: Path | None,
     health_port: int,
@@ -27,6 +28,7 @@ def run_operator(
     options = OperatorOptions(
         namespaces=namespaces,
         lease_namespace=lease_namespace,
+        lease_name=lease_name,
         identity=identity or f"{socket.gethostname()}-{os.getpid()}",
         config=read_config(config) if config else OperatorConfig(),
         health_port=health_port,
