@@ -149,6 +149,31 @@ def report(
 
 
 @app.command()
+def top(
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option("--namespace", "-n", help="Jobs of this one; may be given again.  [default: the kubeconfig's]"),
+    ] = None,
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Jobs of all namespaces.")] = False,
+    finished: Annotated[bool, typer.Option("--finished", help="Show jobs that are over, too.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the jobs once, as plain text, and end.")] = False,
+    interval: Annotated[float, typer.Option(min=0.5, help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """Show the jobs of a cluster, live: how far each is, how well, how fast, and what it waits for."""
+    from trainwright.controller.lookup import UNREACHABLE, current_namespace  # the operator's libraries
+    from trainwright.top.following import follow
+
+    namespaces = [] if all_namespaces else namespace or [current_namespace()]
+    try:
+        asyncio.run(follow(Console(), namespaces, interval, once=once, finished=finished))
+    except KeyboardInterrupt:
+        return
+    except UNREACHABLE as error:
+        typer.echo(f"the cluster can't be asked for its TrainingJobs: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+@app.command()
 def operator(
     namespace: Annotated[
         list[str] | None, typer.Option(help="Care for this namespace only; may be given again.  [default: all]")

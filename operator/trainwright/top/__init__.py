@@ -1,0 +1,1 @@
+"""The jobs of a cluster as a table that follows them."""
