@@ -17,6 +17,7 @@ from trainwright.api.reference import reference
 from trainwright.api.validation import find_change_problems, load_job
 from trainwright.local import state
 from trainwright.local.display import LiveDisplay, PlainDisplay, results_table
+from trainwright.local.metrics import MetricsPortError
 from trainwright.local.overrides import OverrideError, override
 from trainwright.local.runner import Runner
 from trainwright.manifests.children import step_children
@@ -81,6 +82,12 @@ def run(
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where all goes.  [default: runs/<name>]")
     ] = None,
     overrides: Overrides = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", min=1, max=65535, help="Serve the run's metrics to Prometheus on this port of 127.0.0.1."
+        ),
+    ] = None,
 ) -> None:
     """Run a TrainingJob on this machine, its workers as processes.
 
@@ -94,8 +101,8 @@ def run(
     try:
         with state.exclusive(directory):
             job = _continued(job, directory)
-            job = _drive(job, directory, console)
-    except (state.DirectoryInUseError, InvalidJobError) as error:
+            job = _drive(job, directory, console, metrics_port)
+    except (state.DirectoryInUseError, MetricsPortError, InvalidJobError) as error:
         _complain(directory, error)
         raise typer.Exit(EXIT_INVALID) from None
     console.print(results_table(job))
@@ -228,11 +235,11 @@ def print_reference() -> None:
     typer.echo(reference(), nl=False)
 
 
-def _drive(job: TrainingJob, directory: Path, console: Console) -> TrainingJob:
+def _drive(job: TrainingJob, directory: Path, console: Console, metrics_port: int | None) -> TrainingJob:
     if not console.is_terminal:
-        return Runner(job, directory, PlainDisplay(console)).run()
+        return Runner(job, directory, PlainDisplay(console), metrics_port).run()
     with LiveDisplay(console) as display:
-        return Runner(job, directory, display).run()
+        return Runner(job, directory, display, metrics_port).run()
 
 
 def _continued(job: TrainingJob, directory: Path) -> TrainingJob:

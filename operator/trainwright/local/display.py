@@ -1,6 +1,7 @@
 """Shows a run: a live table in a terminal, plain lines elsewhere, and the table of results at the end."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 from rich.console import Console
@@ -9,29 +10,47 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from trainwright.api.job import TrainingJob
-from trainwright.api.status import Progress, StepStatus
+from trainwright.api.status import FINISHED_STATES, Progress, StepStatus
 from trainwright.local.pod import LocalPod
 from trainwright.planning.actions import Event
 
-PLAIN_SECONDS = 5.0
+PLAIN_SECONDS, SELDOM_SECONDS = 5.0, 60.0
+"""A line is written when so much time has passed since the last one and a further percent is done, or in any case."""
 _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
 _STYLES = {"Succeeded": "green", "Failed": "red", "RolledBack": "yellow", "Running": "cyan", "Pending": "dim"}
 
 
 class PlainDisplay:
-    """One line an event, and one every few seconds while a step trains: for logs and pipes."""
+    """One line an event, one every while as a step trains, and one of what a step measured: for logs and pipes."""
 
     def __init__(self, console: Console) -> None:
         """Writes to `console`."""
         self._console = console
-        self._shown = 0.0
+        self._written_at = 0.0
+        self._written: tuple[str, str | None, int | None] = ("", None, None)
+        self._finished: set[str] | None = None
 
     def show(self, job: TrainingJob) -> None:
-        """Writes where the running step stands, not too often."""
+        """Writes what the steps that have just ended measured, and not too often where the running one stands."""
+        self.show_finished(job)
         progress = job.status.progress
-        if progress and progress.percent is not None and time.monotonic() - self._shown > PLAIN_SECONDS:
-            self._shown = time.monotonic()
-            self._console.print(f"{job.status.current_step}: {describe_progress(progress)}", **_PLAIN)
+        if progress is None or progress.percent is None:
+            return
+        standing = describe_progress(progress)
+        now = (standing, job.status.current_step, progress.percent)
+        waited = time.monotonic() - self._written_at
+        further = now[1:] != self._written[1:]
+        if standing != self._written[0] and waited > (PLAIN_SECONDS if further else SELDOM_SECONDS):
+            self._written_at, self._written = time.monotonic(), now
+            self._console.print(f"{job.status.current_step}: {standing}", **_PLAIN)
+
+    def show_finished(self, job: TrainingJob) -> None:
+        """Writes what the steps measured that have ended since the last call; nothing of those before the first."""
+        ended = {step.name: step for step in job.status.steps if step.state in FINISHED_STATES}
+        for name in ended.keys() - (ended.keys() if self._finished is None else self._finished):
+            if said := describe_step(ended[name]):
+                self._console.print(f"{name}: {said}", **_PLAIN)
+        self._finished = set(ended)
 
     def tell(self, event: Event) -> None:
         """Writes the event."""
@@ -62,7 +81,8 @@ class LiveDisplay(PlainDisplay):
         self._live.stop()
 
     def show(self, job: TrainingJob) -> None:
-        """Draws the table."""
+        """Draws the table; above it goes what the steps measured that have ended."""
+        self.show_finished(job)
         table = Table(box=None, pad_edge=False)
         for heading in ("step", "state", "", ""):
             table.add_column(heading)
@@ -83,9 +103,18 @@ def describe_progress(progress: Progress) -> str:
         (progress.loss, "loss {:.4f}"),
         (progress.accuracy, "accuracy {:.4f}"),
         (progress.samples_per_second, "{:.0f} samples/s"),
-        (progress.remaining_seconds, "{} s left"),
+        (timedelta(seconds=progress.remaining_seconds) if progress.remaining_seconds else None, "{} left"),
     ]
     return ", ".join(form.format(value) for value, form in parts if value is not None)
+
+
+def describe_step(step: StepStatus) -> str:
+    """What an ended step measured and how long it took, in one line; empty when it measured nothing."""
+    names = ("accuracy", "loss", "latency", "size", "parameters")
+    measured = [f"{name} {number}" for name, number in zip(names, _numbers(step), strict=True) if number]
+    if measured and step.start_time and step.completion_time:
+        measured.append(f"after {step.completion_time.replace(microsecond=0) - step.start_time.replace(microsecond=0)}")
+    return ", ".join(measured)
 
 
 def results_table(job: TrainingJob) -> Table:

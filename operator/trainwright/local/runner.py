@@ -14,6 +14,7 @@ from trainwright.api.job import TrainingJob
 from trainwright.api.status import Progress
 from trainwright.local import state
 from trainwright.local.cluster import LocalCluster
+from trainwright.local.metrics import RunCollector, served
 from trainwright.local.pod import LocalPod
 from trainwright.local.site import LOOPBACK, LocalSite
 from trainwright.metrics.progress import read_progress
@@ -23,6 +24,8 @@ from trainwright.planning.plan import plan
 
 LOOK_SECONDS = 0.1
 SCRAPE_SECONDS = 1.0
+LONGEST_PAGE = 1 << 20
+"""Bytes of a metrics page that are read; no trainer of ours serves so many."""
 
 
 class Display(Protocol):
@@ -45,18 +48,29 @@ class Runner:
     job: TrainingJob
     directory: Path
     display: Display
+    metrics_port: int | None = None
+    """Where the run's metrics are served; nowhere when not given."""
     _cluster: LocalCluster = field(init=False)
     _site: LocalSite = field(init=False)
     _stops: int = 0
     _scraped: float = 0.0
     _progress: Progress | None = None
+    _seen: tuple[ChildJob, ...] = ()
 
     def __post_init__(self) -> None:
         self._cluster = LocalCluster(self.directory)
         self._site = LocalSite(self.directory)
 
     def run(self) -> TrainingJob:
-        """Drives the job until it is finished, or suspended by the user; returns it with its last status."""
+        """Drives the job until it is finished, or suspended by the user; returns it with its last status.
+
+        Raises:
+            MetricsPortError: the metrics can't be served on that port.
+        """
+        with served(RunCollector(lambda: (self.job, self._seen), self._read_page), self.metrics_port):
+            return self._drive()
+
+    def _drive(self) -> TrainingJob:
         previous = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             self.step()
@@ -72,7 +86,7 @@ class Runner:
     def step(self) -> None:
         """One pass."""
         self._cluster.sync()
-        children = self._cluster.children()
+        children = self._seen = self._cluster.children()
         outcomes: dict[str, tuple[WorkerOutcome, ...]] = {}
         decided = self._plan(children, outcomes)
         if decided.ask:
@@ -93,9 +107,9 @@ class Runner:
             state.save(self.directory, self.job)
         for child in decided.delete:
             self._cluster.delete(child)
+        self.display.show(self.job)  # what a step measured comes before what was decided of it
         for event in decided.events:
             self.display.tell(event)
-        self.display.show(self.job)
 
     def _explain_failures(
         self, children: tuple[ChildJob, ...], outcomes: Mapping[str, tuple[WorkerOutcome, ...]]
@@ -119,16 +133,33 @@ class Runner:
 
     def _read_progress(self, children: tuple[ChildJob, ...]) -> Progress | None:
         """What rank 0 of the running step tells, at most once a second; the last known where it doesn't answer."""
-        running = next((child for child in children if not child.finished and not child.terminating), None)
-        if running is None:
+        if _running(children) is None:
             self._progress = None
         elif time.monotonic() - self._scraped > SCRAPE_SECONDS:
             self._scraped = time.monotonic()
-            step = next(step for step in self.job.spec.steps if step.name == running.step)
-            url = f"http://{LOOPBACK}:{self._site.metrics_port(self.job, step)}/metrics"
             try:
-                with urllib.request.urlopen(url, timeout=0.5) as page:
-                    self._progress = read_progress(page.read().decode())
+                self._progress = read_progress(self._read_page())
             except (OSError, ValueError):
                 return self._progress
         return self._progress
+
+    def _read_page(self) -> str:
+        """What rank 0 of the running step serves; empty when no step runs.
+
+        Raises:
+            OSError: it doesn't answer.
+            ValueError: its answer is no text.
+        """
+        running = _running(self._seen)
+        if running is None:
+            return ""
+        step = next(step for step in self.job.spec.steps if step.name == running.step)
+        url = f"http://{LOOPBACK}:{self._site.metrics_port(self.job, step)}/metrics"
+        with urllib.request.urlopen(url, timeout=0.5) as page:
+            text: str = page.read(LONGEST_PAGE).decode()
+        return text
+
+
+def _running(children: tuple[ChildJob, ...]) -> ChildJob | None:
+    """The group that runs the current step."""
+    return next((child for child in children if not child.finished and not child.terminating), None)

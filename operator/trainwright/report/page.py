@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import trainwright
 from trainwright.api.base import format_time
 from trainwright.api.steps import Step
+from trainwright.metrics.goodput import goodput
 from trainwright.report import curves, lineage, numbers
 from trainwright.report.curves import Chart, draw_charts
 from trainwright.report.history import History
@@ -71,6 +72,7 @@ def render(run: Run, now: datetime) -> str:
         trainings=[_training(record) for record in run.steps if record.history.series],
         tradeoffs=draw_tradeoffs(run.steps),
         lineage=draw_lineage(run.steps),
+        goodput=goodput(job.status.to_dict(), now.timestamp()),
         timeline=draw_timeline(run.steps, now.timestamp()),
         surroundings=_surroundings(run.steps),
         notes=_notes(run.steps),
