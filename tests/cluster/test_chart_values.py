@@ -96,6 +96,16 @@ def test_a_change_of_the_configuration_restarts_the_operator() -> None:
     assert marks({"trainerImages.jax": "team/jax:2"}) != marks({})
 
 
+def test_releases_for_different_namespaces_share_nothing() -> None:
+    def names(team: str) -> set[tuple[str, str, str]]:
+        values = {"namespaces": [team], "crds.enabled": False, "rbac.userRoles": False}
+        objects = render(values, name=team, namespace="trainwright-system")
+        return {(body["kind"], body["metadata"].get("namespace", ""), body["metadata"]["name"]) for body in objects}
+
+    assert all(namespace for _, namespace, _ in names("team-a"))
+    assert not names("team-a") & names("team-b")
+
+
 def test_names_fit_however_long_the_releases_name_is() -> None:
     long = render({}, name="a" * 53)
     assert max(len(body["metadata"]["name"]) for body in long if body["kind"] != "CustomResourceDefinition") <= 63
