@@ -111,8 +111,8 @@ def run(
     try:
         write_report(job, directory, directory / REPORT)
         console.print(f"The report is {shown / REPORT}", highlight=False, soft_wrap=True)
-    except OSError as error:
-        typer.echo(f"no report: {error}", err=True)
+    except Exception as error:  # whatever it is, the run's own result counts
+        typer.echo(f"no report: {type(error).__name__}: {error}", err=True)
     raise typer.Exit(code)
 
 

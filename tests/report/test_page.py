@@ -20,6 +20,7 @@ from tests.report.build import (
     write_history,
     write_journal,
 )
+from trainwright.api.contract import Metrics
 from trainwright.api.status import Condition, GateResult
 from trainwright.report.page import render
 from trainwright.report.run import read_run
@@ -158,6 +159,27 @@ def test_damaged_files_leave_a_page(tmp_path: Path, content: bytes) -> None:
         path.write_bytes(content)
     text = _text(render(read_run(job_of([TRAIN], [done("train", 0.98)]), tmp_path), NOW))
     assert "train Succeeded" in text
+
+
+def test_numbers_that_can_not_be_leave_a_page(tmp_path: Path) -> None:
+    absurd = Metrics(
+        accuracy=-1e308, loss=1e308, latency_ms=1e-320, size_bytes=10**400, parameters=10**400, sparsity=1e300
+    )
+    jobs = [done("train", 1e308, 10**18), done("int8", 0.5).model_copy(update={"metrics": absurd})]
+    write_history(tmp_path, "train", ({"step": 10.0**step, "loss": 10.0 ** (3 * step)} for step in range(1, 9)))
+    write_journal(
+        tmp_path,
+        "train",
+        {"event": "started", "time": 1e29},
+        {"event": "started", "time": -BEGIN - 1},
+        {"event": "started", "time": 1},
+        {"event": "resumed", "time": 2, "step": 1e29, "undoneSteps": 1e29, "undoneSeconds": 1e29},
+        {"event": "ended", "time": 1e11, "outcome": "Succeeded"},
+    )
+    for directory in (None, tmp_path):
+        text = _text(render(read_run(job_of([TRAIN, INT8], jobs), directory), NOW))
+        assert "int8 Succeeded" in text
+        assert "nan" not in text.lower().split()
 
 
 def test_long_history_stays_a_small_page(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from typing import Any
 
 from trainwright.api.status import FailureRecord, StepStatus
-from trainwright.report.files import number
+from trainwright.report.files import number, time
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ def read_attempts(events: Iterable[dict[str, Any] | None], status: StepStatus) -
 def _from_journal(events: Iterable[dict[str, Any] | None]) -> list[Attempt]:
     attempts: list[Attempt] = []
     for event in events:
-        time = number(event.get("time")) if event else None
-        if event is None or time is None:
+        moment = time(event.get("time")) if event else None
+        if event is None or moment is None:
             continue
         if event.get("event") == "started":
-            attempts.append(Attempt(len(attempts) + 1, time))
+            attempts.append(Attempt(len(attempts) + 1, moment))
         elif event.get("event") == "resumed" and attempts:
             attempts[-1] = replace(
                 attempts[-1],
@@ -66,7 +66,7 @@ def _from_journal(events: Iterable[dict[str, Any] | None]) -> list[Attempt]:
             outcome = event.get("outcome")
             attempts[-1] = replace(
                 attempts[-1],
-                ended=max(time, attempts[-1].began),
+                ended=max(moment, attempts[-1].began),
                 outcome=outcome if outcome in ("Succeeded", "Failed", "Stopped") else "Failed",
                 message=str(event.get("message") or ""),
             )

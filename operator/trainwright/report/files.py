@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from trainwright.report.numbers import LARGEST
+
 MOST_BYTES = 256 << 20
 """Of a file that is read line by line; what comes after is left out."""
 LONGEST_LINE = 16 << 10
 LARGEST_DOCUMENT = 16 << 20
 """Bytes of a file that is read whole."""
-LARGEST_NUMBER = 1e30
-"""A number beyond it is not drawn: it would only break the scale."""
+LAST_TIME = 253_402_300_799
+"""The end of the year 9999, in seconds since the epoch."""
 
 
 def inside(root: Path, relative: str) -> Path | None:
@@ -46,7 +48,13 @@ def number(value: Any) -> float | None:
     """A number that can be drawn."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if -LARGEST_NUMBER <= value <= LARGEST_NUMBER else None  # NaN is not
+    return float(value) if -LARGEST <= value <= LARGEST else None  # NaN is not
+
+
+def time(value: Any) -> float | None:
+    """A moment, in seconds since the epoch."""
+    seconds = number(value)
+    return seconds if seconds is not None and 0 <= seconds <= LAST_TIME else None
 
 
 def _parse(content: bytes) -> dict[str, Any] | None:

@@ -6,10 +6,13 @@ _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 MINUS = "\N{MINUS SIGN}"
 UNCHANGED = "±0 %"
+LARGEST = 1e30
+"""Where numbers end: what is beyond it is no measurement, and too large for some arithmetic."""
 
 
 def short(value: float) -> str:
     """Three digits that count, with a prefix from a thousand on: `1.36k`, `0.00300`, `0`."""
+    value = _bounded(value)
     if value == 0:
         return "0"
     size = abs(value)
@@ -44,6 +47,7 @@ def share(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """A span of time: `4.2 s`, `3 min 20 s`, `5 h 2 min`, `3 d 4 h`."""
+    seconds = _bounded(seconds)
     if seconds < 59.95:
         if seconds == round(seconds):
             return f"{seconds:.0f} s"
@@ -60,12 +64,17 @@ def duration(seconds: float) -> str:
 
 def change(value: float, before: float) -> str:
     """By how many percent a value differs from the one before it, such as `+12 %`; empty when that says nothing."""
+    value, before = _bounded(value), _bounded(before)
     if before == 0:
         return ""
     percent = 100 * (value - before) / abs(before)
     if abs(percent) < 0.5:
         return UNCHANGED
     return f"{'+' if percent > 0 else MINUS}{abs(percent):.0f} %"
+
+
+def _bounded(value: float) -> float:
+    return float(max(-LARGEST, min(value, LARGEST)))
 
 
 def _with_unit(text: str, unit: str) -> str:

@@ -107,17 +107,17 @@ def _tiles(run: Run, now: datetime) -> list[tuple[str, str, str]]:
     status = run.job.status
     measured = [record for record in run.steps if record.accepted and record.status.metrics]
     tiles = []
-    for name, field, form in (
-        ("Accuracy", "accuracy", numbers.share),
-        ("Size", "size_bytes", numbers.size),
-        ("Latency", "latency_ms", numbers.milliseconds),
+    for name, field, form, compare in (
+        ("Accuracy", "accuracy", numbers.share, _difference),
+        ("Size", "size_bytes", numbers.size, numbers.change),
+        ("Latency", "latency_ms", numbers.milliseconds, None),  # each step's is from another process
     ):
         found = [(record.step.name, getattr(record.status.metrics, field)) for record in measured]
         known = [(step, value) for step, value in found if value is not None]
         if known:
             (first_step, first), (_, last) = known[0], known[-1]
-            differences = {"accuracy": f"{last - first:+.4f}, ", "size_bytes": f"{numbers.change(last, first)}, "}
-            tiles.append((name, form(last), f"{differences.get(field, '')}{form(first)} after {first_step}"))
+            compared = f"{compare(last, first)}, " if compare else ""
+            tiles.append((name, form(last), f"{compared}{form(first)} after {first_step}"))
     began = min((record.attempts[0].began for record in run.steps if record.attempts), default=None)
     if began is not None:
         ended = status.completion_time.timestamp() if status.completion_time else now.timestamp()
@@ -167,19 +167,23 @@ def _against_input(record: StepRecord) -> list[str]:
         return []
     before, after = record.result.reference, record.result.metrics
     said = []
-    for name, field, form in (
-        ("accuracy", "accuracy", numbers.share),
-        ("latency", "latency_ms", numbers.milliseconds),
-        ("size", "size_bytes", numbers.size),
-        ("parameters", "parameters", numbers.short),
+    for name, field, form, compare in (
+        ("accuracy", "accuracy", numbers.share, _difference),
+        ("latency", "latency_ms", numbers.milliseconds, numbers.change),
+        ("size", "size_bytes", numbers.size, numbers.change),
+        ("parameters", "parameters", numbers.short, numbers.change),
     ):
         old, new = getattr(before, field), getattr(after, field)
         if old is None or new is None:
             continue
-        difference = f"{new - old:+.4f}" if name == "accuracy" else numbers.change(new, old)
+        difference = compare(new, old)
         if form(old) != form(new) and difference != numbers.UNCHANGED:
             said.append(f"{name} {form(old)} \N{RIGHTWARDS ARROW} {form(new)} ({difference})")
     return said
+
+
+def _difference(value: float, before: float) -> str:
+    return f"{value - before:+.4f}"
 
 
 def _surroundings(steps: Sequence[StepRecord]) -> list[tuple[str, str]]:

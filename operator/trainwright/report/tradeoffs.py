@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from trainwright.api.contract import Metrics
 from trainwright.report import numbers
 from trainwright.report.curves import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, Tick
+from trainwright.report.files import number
 from trainwright.report.run import StepRecord
 from trainwright.report.scales import fit
 
@@ -67,11 +68,12 @@ def _draw(
     form: Callable[[float], str],
 ) -> TradeOff | None:
     found = [
-        (record, spent, metrics.accuracy)
+        (record, spent, accuracy)
         for record in steps
         if record.status.artifact is not None
-        and (metrics := record.status.metrics or record.status.artifact.metrics).accuracy is not None
-        and (spent := cost(metrics)) is not None
+        and (metrics := record.status.metrics or record.status.artifact.metrics)
+        and (accuracy := number(metrics.accuracy)) is not None
+        and (spent := number(cost(metrics))) is not None
     ]
     if len(found) < 2:
         return None
