@@ -234,3 +234,21 @@ def test_how_far_a_program_came_that_left_no_result_is_not_known() -> None:
 
 def test_last_words_without_end_are_cut() -> None:
     assert len(judge(WorkerOutcome(0, 1, "Error", None, "x" * 100_000)).record.message) < 1000
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "reason"),
+    [
+        ([WorkerOutcome(0, 1, "Error", left("NonFiniteLossError"))], "NonFiniteLossError"),
+        ([WorkerOutcome(0, 137, "Error", left("SIGKILL"))], "SIGKILL"),
+        ([WorkerOutcome(0, 137, "OOMKilled")], "OOMKilled"),
+        ([WorkerOutcome(0, 139)], "SIGSEGV"),
+        ([WorkerOutcome(0, 3, "Error")], "ExitCode"),
+        ([WorkerOutcome(0, None, "Evicted", disrupted=True)], "Evicted"),
+        ([WorkerOutcome(0, 143, disrupted=True)], "Stopped"),
+        ([STOPPED], "Stopped"),
+        ([], "Unknown"),
+    ],
+)
+def test_a_failure_has_a_reason_in_one_word(outcomes: list[WorkerOutcome], reason: str) -> None:
+    assert judge(*outcomes).record.reason == reason

@@ -103,6 +103,14 @@ class OperatorMetrics:
             ["resource"],
             registry=registry,
         )
+        # What is known beforehand begins at zero, so that the first one is seen as an increase.
+        for result in ("success", "error"):
+            self._passes.labels(result)
+        for resource in ("trainingjobs", "jobs"):
+            self._relists.labels(resource)
+        for kind in KINDS:
+            self._gates.labels(kind, "passed")
+            self._gates.labels(kind, "missed")
         Info("trainwright_build", "The operator's version", registry=registry).info({"version": __version__})
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

@@ -89,8 +89,9 @@ def _take_success(draft: Draft, step: Step, result: StepResult) -> None:
         artifact=result.artifact,
         notes=result.notes,
     )
-    if result.lost is not None:
-        draft.update_step(step.name, lost=result.lost)
+    progress = draft.job.status.progress
+    if lost := result.lost or (progress.lost if progress else None):
+        draft.update_step(step.name, lost=lost)
     draft.set("Restarting", False, "StepDone", f"step {step.name} is done")
     for note in result.notes:
         draft.tell("Warning", "TrainerNote", f"step {step.name}: {note}")
