@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -65,12 +66,12 @@ def training(tmp_path: Path) -> Iterator[Run]:
 def test_every_panel_and_every_alert_finds_what_it_asks_for(
     jobs: TrainingJobs, operator_process: OperatorProcess, training: Run, tmp_path: Path
 ) -> None:
-    set_the_scene(jobs)
     trainer = wait_for(lambda: metrics_port(training), 120)
     targets = {"operator": [f"{HOST}:{operator_process.metrics_port}"], "trainer": [f"{HOST}:{trainer}"]}
     prometheus = Prometheus(tmp_path, targets, RULES)
     try:
         prometheus.start_ready()
+        set_the_scene(jobs)
         kill_a_worker(training, prometheus)
         names = [(jobs.namespace, name) for name in ("live", "chain", "loop")] + [("default", "job")]
         for path in DASHBOARDS:
@@ -104,7 +105,9 @@ def set_the_scene(jobs: TrainingJobs) -> None:
         return success(worker, accuracy=accuracy, latencyMs=2.5, sizeBytes=1000, parameters=50)
 
     def loops(worker: Worker) -> End | None:
-        return End(137, after="1s") if worker.attempt < 4 else None
+        words = "rank 0 was ended by SIGKILL"
+        killed = failure(words, exit_code=137, kind="SIGKILL", training_step=worker.attempt)
+        return replace(killed, after="1s") if worker.attempt < 4 else None
 
     def explodes(worker: Worker) -> End | None:
         error = failure("the loss is nan", kind="NonFiniteLossError", training_step=worker.attempt)
@@ -150,13 +153,16 @@ def kill_a_worker(run: Run, prometheus: Prometheus) -> None:
     labels = {"namespace": "default", "job_name": "job", "step": "train", "framework": "pytorch"}
     assert labels.items() <= series["metric"].items()
 
-    def told() -> dict:
-        status = json.loads((run.output / "trainingjob.json").read_text())["status"]
-        return status if (status.get("progress") or {}).get("lost") and status["restarts"] == 1 else {}
+    undone = pytest.approx(resumed["undoneSeconds"], abs=0.06)
 
-    status = wait_for(told, 60)
+    def told() -> dict:
+        """The status, once it tells of the second attempt."""
+        status = json.loads((run.output / "trainingjob.json").read_text())["status"]
+        lost = (status.get("progress") or {}).get("lost") or {}
+        return status if lost.get("replay") == undone and status["restarts"] == 1 else {}
+
+    status = wait_for(told, 120)
     assert [(item["cause"], item["reason"]) for item in status["steps"][0]["failures"]] == [("Error", "SIGKILL")]
-    assert status["progress"]["lost"]["replay"] == pytest.approx(resumed["undoneSeconds"], abs=0.06)
     for cause in ("start", "rendezvous"):
         assert status["progress"]["lost"][cause] > 0
 

@@ -44,11 +44,14 @@ class Figures(TypedDict, total=False):
 class Progress:
     """The newest figures of a step.
 
-    Attributes:
-        lost: the time in which nothing was gained, once it is counted.
-
     `update` only stores numbers; the text is made when it is scraped. Only the process that serves is read, so
     that others may update theirs without a thought.
+
+    Args:
+        labels: the values of the labels of every figure, see `trainwright.api.figures`.
+
+    Attributes:
+        lost: the time in which nothing was gained, once it is counted.
     """
 
     def __init__(self, labels: Sequence[str] = ("", "", "", "")) -> None:
