@@ -79,6 +79,40 @@ def test_one_failed_worker_ends_the_group_and_the_condition_says_how() -> None:
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
 
 
+TRAIN = {"name": "train", "train": {}}
+MODEL_AND_DATA = {"model": {"factory": "m:model"}, "data": {"factory": "m:data"}}
+
+
+def elastic_spec(step: Any = TRAIN, **spec: Any) -> dict[str, Any]:
+    workers = {"replicas": 2, "minReplicas": 1, "maxReplicas": 4}
+    return children(make_job(**MODEL_AND_DATA | {"steps": [step], "workers": workers} | spec))["Job"]
+
+
+def test_an_elastic_groups_job_says_its_bounds_and_lets_workers_go() -> None:
+    body = elastic_spec()
+    assert body["metadata"]["labels"]["trainwright.dev/elastic"] == "1-4"
+    _, exits = body["spec"]["podFailurePolicy"]["rules"]
+    assert exits["onExitCodes"]["values"] == [0, 143]
+    assert body["spec"]["successPolicy"] == {"rules": [{"succeededIndexes": "0"}]}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"step": SCRIPT},
+        {"step": {"name": "script", "run": {"command": ["./script"], "distributed": False}}},
+        {"workers": {"replicas": 2}},
+        {"scheduling": {"queueName": "team-a"}},
+        {"scheduling": {"gang": "volcano"}},
+    ],
+    ids=str,
+)
+def test_all_other_groups_keep_their_size(other: dict[str, Any]) -> None:
+    body = elastic_spec(**other)
+    assert "trainwright.dev/elastic" not in body["metadata"]["labels"]
+    assert "successPolicy" not in body["spec"]
+
+
 def test_pods_find_each_other_before_they_are_ready() -> None:
     made = children(JOB)
     service, template = made["Service"], made["Job"]["spec"]["template"]

@@ -109,6 +109,25 @@ def group(framework: str, index: int = 1, **workers: Any) -> dict[str, str]:
     return started(make_job(framework=framework, workers={"replicas": 2} | workers), index=index)
 
 
+def test_an_elastic_pytorch_group_is_told_its_bounds_and_no_size() -> None:
+    workers = {"replicas": 2, "minReplicas": 1, "maxReplicas": 4}
+    step = {"name": "train", "train": {}}
+    parts = {"model": {"factory": "m:model"}, "data": {"factory": "m:data"}}
+    told = started(make_job(steps=[step], workers=workers, **parts), index=1)
+    assert {name: value for name, value in told.items() if name.startswith("PET_")} == {
+        "PET_NNODES": "1:4",
+        "PET_NPROC_PER_NODE": "1",
+        "PET_RDZV_BACKEND": "trainwright",
+        "PET_RDZV_ENDPOINT": "digits-train-0.digits:29500",
+        "PET_RDZV_CONF": "expected_nodes=2,last_call_timeout=30",
+    }
+    assert not told.keys() & {"WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"}
+
+
+def test_a_program_of_the_users_own_keeps_its_fixed_group() -> None:
+    assert group("pytorch", minReplicas=1, maxReplicas=4)["WORLD_SIZE"] == "2"
+
+
 def test_pytorch_is_told_by_both_generations_names() -> None:
     expected = {
         "PET_NNODES": "2",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tests.planning.world import Job, World, owner
 from trainwright.manifests.site import ClusterSite
-from trainwright.planning.actions import Plan
+from trainwright.planning.actions import Plan, Resize
 from trainwright.planning.conditions import is_finished
 from trainwright.planning.observation import ChildJob, Observation, read_child
 from trainwright.planning.plan import plan
@@ -86,6 +86,9 @@ class BackEnd:
         if decided.status != self.job.status:
             self._effect()
             self.write_status(decided)
+        for change in decided.resize:
+            self._effect()
+            self.resize(change)
         for child in decided.delete:
             self._effect()
             self.delete(child)
@@ -116,6 +119,14 @@ class BackEnd:
         self.world.change_job(status=decided.status)
         self.job, self.version = self.world.job, self.world.version
 
+    def resize(self, change: Resize) -> None:
+        job = self.world.jobs.get(change.child.name)
+        if job is None or job.uid != change.child.uid:
+            return
+        self.check_resize(job, change)
+        job.body["spec"] |= {"completions": change.size, "parallelism": change.size}
+        self.known[job.name] = read_child(job.as_object())
+
     def delete(self, child: ChildJob) -> None:
         job = self.world.jobs.get(child.name)
         if job is None or job.uid != child.uid:
@@ -132,6 +143,9 @@ class BackEnd:
 
     def check_status(self, decided: Plan) -> None:
         """Called before a status is written."""
+
+    def check_resize(self, job: Job, change: Resize) -> None:
+        """Called before a Job is resized."""
 
     def check_deletion(self, job: Job, seen: ChildJob) -> None:
         """Called before a Job is deleted."""

@@ -318,6 +318,81 @@ def test_a_resize_restarts_the_group_with_its_new_size_and_is_no_failure() -> No
     assert (begun.status.restarts, begun.status.steps[0].failed_attempts) == (0, 0)
 
 
+ELASTIC = {"replicas": 2, "minReplicas": 1, "maxReplicas": 4}
+
+
+def resized(wanted: int, job: Any = None, **facts: Any) -> Any:
+    """A pass over an elastic group of two once `wanted` are wanted."""
+    job = job or began(workers=ELASTIC)
+    group = running(job, **facts)
+    return look(change(then(job, look(job, running(job))), workers=ELASTIC | {"replicas": wanted}), group)
+
+
+@pytest.mark.parametrize("wanted", [1, 3, 4])
+def test_an_elastic_group_is_resized_in_place(wanted: int) -> None:
+    decided = resized(wanted)
+    assert [(item.child.name, item.size) for item in decided.resize] == [("digits-train", wanted)]
+    assert not (decided.delete or decided.apply)
+    assert reasons(decided) == ["Resizing"]
+    told = condition(decided, "Running")
+    assert told is not None
+    assert (told.status, told.reason, told.message) == (
+        "True",
+        "Resizing",
+        f"the group goes from 2 to {wanted} workers",
+    )
+    assert (decided.status.phase, decided.status.restarts) == ("Running", 0)
+    assert decided.status.steps[0].failures == []
+
+
+def test_a_group_beyond_the_bounds_that_its_pods_were_told_is_made_anew() -> None:
+    job = began(workers=ELASTIC)
+    decided = look(change(job, workers={"replicas": 6, "minReplicas": 1, "maxReplicas": 8}), running(job))
+    assert not decided.resize
+    assert [item.name for item in decided.delete] == ["digits-train"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"active": 3, "ready": 3}, {"leaving": 1}],
+    ids=["the Job controller has not seen it yet", "a worker is still ending"],
+)
+def test_an_elastic_group_grows_only_once_it_has_shrunk(facts: dict[str, int]) -> None:
+    assert not resized(3, **facts).resize
+    assert [item.size for item in resized(1, **facts).resize] == [1]
+
+
+def test_a_group_whose_outcome_is_decided_is_not_resized() -> None:
+    assert not resized(3, ending_since=NOW).resize
+    assert not resized(3, ending_since=NOW).delete
+
+
+def test_an_elastic_group_runs_with_fewer_workers_than_wanted_and_says_what_is_missing() -> None:
+    job = began(workers=ELASTIC | {"replicas": 3})
+    decided = look(job, child(job, active=3, ready=2), waiting="0/4 nodes have a free GPU")
+    told = condition(decided, "Running")
+    assert told is not None
+    assert (told.status, told.reason) == ("True", "WorkersMissing")
+    assert told.message == "step train runs on 2 of 3 workers: 0/4 nodes have a free GPU"
+    assert decided.look_again is not None
+
+
+def test_an_elastic_group_without_its_fewest_workers_waits() -> None:
+    job = began(workers=ELASTIC | {"minReplicas": 2})
+    told = condition(look(job, child(job, active=2, ready=1)), "Running")
+    assert told is not None
+    assert (told.status, told.reason) == ("False", "WaitingForWorkers")
+
+
+def test_an_elastic_child_that_was_edited_by_hand_is_put_back_in_place() -> None:
+    job = began(workers=ELASTIC)
+    edited = running(job)
+    edited = child(job, body=edited.body | {"spec": edited.body["spec"] | {"parallelism": 1}}, active=1, ready=1)
+    decided = look(job, edited)
+    assert [item.size for item in decided.resize] == [2]
+    assert not decided.delete
+
+
 def test_a_resize_leaves_a_step_on_one_pod_alone() -> None:
     job = began()
     job = then(job, look(job, child(job, succeeded=True), outcomes={"digits-train": done("train")}))

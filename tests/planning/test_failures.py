@@ -252,3 +252,27 @@ def test_last_words_without_end_are_cut() -> None:
 )
 def test_a_failure_has_a_reason_in_one_word(outcomes: list[WorkerOutcome], reason: str) -> None:
     assert judge(*outcomes).record.reason == reason
+
+
+def judge_elastic(*outcomes: WorkerOutcome, message: str = BACKOFF_MESSAGE, reason: str) -> Failure:
+    job = make_job(workers={"replicas": 2, "minReplicas": 1, "maxReplicas": 4})
+    return classify(child(job, failed=True, reason=reason, message=message), outcomes, NOW)
+
+
+@pytest.mark.parametrize("outcomes", [[], [WorkerOutcome(0, 143, "Error")]], ids=["all pods are gone", "one is left"])
+def test_a_worker_of_an_elastic_group_that_was_stopped_is_no_error_though_no_rule_names_its_code(
+    outcomes: list[WorkerOutcome],
+) -> None:
+    found = judge_elastic(*outcomes, reason="BackoffLimitExceeded")
+    assert found.record.cause == "Disruption"
+    assert "was asked to stop from outside" in found.record.message
+
+
+def test_an_error_of_an_elastic_group_is_one_also_when_its_pod_is_gone() -> None:
+    found = judge_elastic(message=EXIT_MESSAGE.format(3), reason="PodFailurePolicy")
+    assert found.record.cause == "Error"
+
+
+def test_a_failed_sidecar_of_an_elastic_group_is_an_error() -> None:
+    found = judge_elastic(WorkerOutcome(0, 1, "Error"), reason="BackoffLimitExceeded")
+    assert found.record.cause == "Error"

@@ -16,7 +16,7 @@ from tests.planning.world import Job, Pod, World
 from trainwright.api.contract import EXIT_BAD_CONFIGURATION, EXIT_STOPPED, Fault, StepResult
 from trainwright.api.status import FINISHED_STATES, StepStatus, TrainingJobStatus
 from trainwright.api.validation import find_problems
-from trainwright.planning.actions import Plan
+from trainwright.planning.actions import Plan, Resize
 from trainwright.planning.conditions import is_finished, is_true
 from trainwright.planning.observation import ChildJob
 from trainwright.planning.restarts import KEPT_RECORDS
@@ -97,6 +97,11 @@ class WatchedBackEnd(BackEnd):
         assert ended, f"attempt {attempt} of step {step} is said to have ended, and has not"
         return ended[-1]
 
+    def check_resize(self, job: Job, change: Resize) -> None:
+        assert not is_finished(self.world.job.status.conditions), "a finished job's group is resized"
+        assert change.child.bounds is not None, "a group is resized in place that doesn't form itself anew"
+        assert change.size in change.child.bounds
+
     def check_deletion(self, job: Job, seen: ChildJob) -> None:
         status = self.world.job.status
         if not seen.finished or is_finished(status.conditions):
@@ -118,6 +123,7 @@ class History(RuleBasedStateMachine):
         on_miss=st.sampled_from(["Fail", "Warn"]),
         suspend=st.sampled_from([False, False, False, True]),
         steps_done=st.integers(0, 2),
+        elastic=st.booleans(),
     )
     def begin(
         self,
@@ -129,6 +135,7 @@ class History(RuleBasedStateMachine):
         on_miss: str,
         suspend: bool,
         steps_done: int,
+        elastic: bool,
     ) -> None:
         run_policy = {"backoffLimit": backoff, "cleanPodPolicy": policy, "suspend": suspend}
         run_policy |= {"activeDeadlineSeconds": deadline} if deadline else {}
@@ -138,7 +145,7 @@ class History(RuleBasedStateMachine):
             PRUNE | {"gate": {"accuracy": {"maxDegradation": 0.01}, "onMiss": "Rollback"}},
             ONNX,
             runPolicy=run_policy,
-            workers={"replicas": replicas},
+            workers={"replicas": replicas} | ({"minReplicas": 1, "maxReplicas": 3} if elastic else {}),
         )
         self.world = World(job)
         self.operator = WatchedBackEnd(self.world)
@@ -158,7 +165,7 @@ class History(RuleBasedStateMachine):
         """On what the first pass has done, the second one does nothing that was not due anew."""
         self.operator.hear()
         decided = self.operator.reconcile()
-        if decided is not None and not (decided.apply or decided.delete or decided.delete_job):
+        if decided is not None and not (decided.apply or decided.resize or decided.delete or decided.delete_job):
             self.operator.hear()
             again = self.operator.reconcile()
             assert again is not None
@@ -268,7 +275,12 @@ class History(RuleBasedStateMachine):
 
     @rule(replicas=st.integers(1, 3))
     def user_resizes(self, replicas: int) -> None:
-        self._user_changes(workers={"replicas": replicas})
+        self._user_changes(workers=self.world.job.spec.workers.to_dict() | {"replicas": replicas})
+
+    @rule(most=st.sampled_from([None, 3, 4]))
+    def user_changes_the_bounds(self, most: int | None) -> None:
+        bounds = {"minReplicas": 1, "maxReplicas": most} if most else {}
+        self._user_changes(workers={"replicas": self.world.job.spec.workers.replicas} | bounds)
 
     def _user_changes(self, **spec: Any) -> None:
         job = self.world.job
@@ -277,13 +289,16 @@ class History(RuleBasedStateMachine):
             self.world.change_job(spec=changed.spec)
 
     @precondition(lambda self: self.world.own)
-    @rule(data=st.data(), what=st.sampled_from(["delete", "delete in background", "edit"]))
+    @rule(data=st.data(), what=st.sampled_from(["delete", "delete in background", "edit", "resize"]))
     def user_lays_hands_on_a_child(self, data: st.DataObject, what: str) -> None:
         job = _pick(data, self.world.own)
         if what == "delete":
             job.terminating = True
         elif what == "edit":
             job.body["spec"]["parallelism"] += 1
+        elif what == "resize":
+            if "successPolicy" in job.body["spec"]:  # Kubernetes lets nobody change the completions of the others
+                job.body["spec"] |= dict.fromkeys(("completions", "parallelism"), job.size % 3 + 1)
         else:
             self.world.delete_in_background(job)
 
@@ -303,6 +318,9 @@ class History(RuleBasedStateMachine):
     @invariant()
     def there_is_one_live_group(self) -> None:
         assert len(self.world.live_groups) <= 1
+        for job in self.world.live_groups:
+            ranks = [pod.index for pod in job.active_pods]
+            assert len(ranks) == len(set(ranks)), "two live pods for one rank"
 
     @invariant()
     def the_same_observation_gives_the_same_plan(self) -> None:

@@ -99,28 +99,48 @@ class Job:
         if self.terminating:
             self._stop_pods()
             return bool(self.active_pods)
-        if not self.pods:
-            self.pods = [Pod(index) for index in range(self.body["spec"]["completions"])]
         if self.target is None:
             self.target, self.decided = self._verdict(), now
+        if self.target is None:
+            self._follow_size()
         if self.target is not None:
             self._stop_pods()
             self.finished = self.finished or not self.active_pods
         return True
+
+    def _follow_size(self) -> None:
+        """Stops the pods of the highest indices, forgets those that have ended, and makes those that are missing; one
+        that is still ending keeps its place."""
+        for pod in self.active_pods:
+            pod.stopping = pod.stopping or self.is_surplus(pod)
+        self.pods = [pod for pod in self.pods if pod.active or not self.is_surplus(pod)]
+        there = {pod.index for pod in self.pods}
+        self.pods += [Pod(index) for index in range(self.size) if index not in there]
+
+    @property
+    def size(self) -> int:
+        completions: int = self.body["spec"]["completions"]
+        return completions
+
+    def is_surplus(self, pod: Pod) -> bool:
+        return pod.index >= self.size
 
     def _stop_pods(self) -> None:
         for pod in self.active_pods:
             pod.stopping = True
 
     def _verdict(self) -> tuple[str, str, str] | None:
-        if all(pod.state == "ended" and not pod.failed for pod in self.pods):
+        done = {pod.index for pod in self.pods if pod.state == "ended" and not pod.failed}
+        if self.pods and done.issuperset(range(self.size)):
             return "Complete", "CompletionsReached", ""
-        pod = next((pod for pod in self.pods if pod.failed), None)
+        if "successPolicy" in self.body["spec"] and 0 in done:
+            return "Complete", "SuccessPolicy", ""
+        pod = next((pod for pod in self.pods if pod.failed and self._counts(pod)), None)
         if pod is None:
             return None
         if pod.disrupted:
             message = f"Pod ns/{self.name}-{pod.index} has condition DisruptionTarget matching FailJob rule at index 0"
-        elif pod.exit_code is not None:
+        elif pod.exit_code is not None and self._is_named(pod.exit_code):
             message = (
                 f"Container trainer for pod ns/{self.name}-{pod.index} failed with exit code {pod.exit_code}"
                 " matching FailJob rule at index 1"
@@ -129,6 +149,16 @@ class Job:
             return "Failed", "BackoffLimitExceeded", "Job has reached the specified backoff limit"
         return "Failed", "PodFailurePolicy", message
 
+    def _is_named(self, exit_code: int) -> bool:
+        """Whether a rule ends the Job for the exit code, wherever the pod is."""
+        rules = self.body["spec"].get("podFailurePolicy", {}).get("rules", ())
+        return all(exit_code not in rule["onExitCodes"]["values"] for rule in rules if "onExitCodes" in rule)
+
+    def _counts(self, pod: Pod) -> bool:
+        """Whether the pod's failure ends the Job: a surplus one's only by a rule."""
+        named = pod.exit_code is not None and self._is_named(pod.exit_code)
+        return not self.is_surplus(pod) or pod.disrupted or named
+
     def as_object(self) -> Object:
         """The Job as the API server shows it."""
         body = copy.deepcopy(self.body)
@@ -136,7 +166,8 @@ class Job:
         if self.terminating:
             body["metadata"]["deletionTimestamp"] = format_time(self.made)
         body["status"] = {
-            "active": len(self.active_pods),
+            "active": sum(not pod.stopping for pod in self.active_pods),
+            "terminating": sum(pod.stopping for pod in self.active_pods),
             "ready": sum(pod.state == "running" for pod in self.pods),
             "succeeded": sum(pod.state == "ended" and not pod.failed for pod in self.pods),
         }

@@ -83,6 +83,18 @@ def loss_that_scrapes(outputs: Tensor, targets: Tensor) -> Tensor:
     return cross_entropy(outputs, targets)
 
 
+def loss_that_dawdles(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Slow until there is a file `go` in the directory WATCH; rank 0 writes down how many processes there are."""
+    watch = Path(os.environ["WATCH"])
+    if torch.is_grad_enabled():
+        if os.environ["RANK"] == "0":
+            with (watch / "sizes").open("a") as file:
+                file.write(f"{os.environ['WORLD_SIZE']}\n")
+        if not (watch / "go").exists():
+            time.sleep(0.2)
+    return cross_entropy(outputs, targets)
+
+
 def loss_of_infinity(outputs: Tensor, targets: Tensor) -> Tensor:
     """Overflows after some calls."""
     global calls

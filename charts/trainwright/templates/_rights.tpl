@@ -14,7 +14,7 @@ what the operator asks for.
   verbs: [update]  # OpenShift and others ask for it of whoever makes an object that its owner waits for
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, delete]
+  verbs: [get, list, watch, create, patch, delete]  # patch: an elastic group's size
 - apiGroups: [""]
   resources: [services, persistentvolumeclaims]
   verbs: [get, create]

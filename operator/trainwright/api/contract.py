@@ -29,6 +29,9 @@ INDEX_VARIABLE = "TRAINWRIGHT_INDEX"
 PROCESSES_VARIABLE = "TRAINWRIGHT_PROCESSES_PER_WORKER"
 """How many processes each worker of the step has."""
 
+ELASTIC_RENDEZVOUS = "trainwright"
+"""PyTorch: the value of PET_RDZV_BACKEND in a group that forms itself anew when its size changes."""
+
 HISTORY_FILE = "history.jsonl"
 """In a step's directory: the one true series of its training, a line of JSON an optimizer step or epoch."""
 JOURNAL_FILE = "journal.jsonl"

@@ -69,11 +69,6 @@ class Workers(Model):
     )
 
     @property
-    def elastic(self) -> bool:
-        """Whether the group may change its size without a restart."""
-        return self.max_replicas is not None
-
-    @property
     def pod_spec(self) -> dict[str, Any]:
         """The user's part of the pods' spec."""
         spec: dict[str, Any] = self.template.get("spec", {})

@@ -96,6 +96,25 @@ class Client:
         query = {"fieldManager": MANAGER, "force": "true"}
         return await self._request("PATCH", path, body, query, "application/apply-patch+yaml")
 
+    async def resize(self, namespace: str, name: str, uid: str, size: int) -> Object | None:
+        """Gives this very Job another number of completions, all of which run at once.
+
+        Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#elastic-indexed-jobs
+
+        Returns:
+            The Job as it is from now on; none when it is gone.
+        """
+        self._may_write()
+        body = {"metadata": {"uid": uid}, "spec": {"completions": size, "parallelism": size}}
+        try:
+            return await self._request(
+                "PATCH", _path("Job", namespace, name), body, None, "application/merge-patch+json"
+            )
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            return None
+
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> Object | None:
         """Deletes this very object, and before it all that it owns.
 

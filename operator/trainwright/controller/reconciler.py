@@ -130,6 +130,10 @@ class Reconciler:
 
     async def _carry_out(self, key: Key, body: Object, decided: Plan) -> None:
         await self._write_status(key, body, decided)
+        for change in decided.resize:
+            resized = await self._client.resize(key[0], change.child.name, change.child.uid, change.size)
+            if resized:
+                self._store.put(resized)
         for doomed in decided.delete:
             deleted = await self._client.delete("Job", key[0], doomed.name, doomed.uid)
             if deleted:
@@ -169,7 +173,7 @@ class Reconciler:
         told = TrainingJobStatus.model_validate(before)
         if decided.status == told:
             return
-        if not decided.delete and (delay := self._tidings.delay(key, before, after)):
+        if not (decided.resize or decided.delete) and (delay := self._tidings.delay(key, before, after)):
             await self._add(key, delay)
             return
         metadata = body["metadata"]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trainwright.api.contract import EXIT_DONE
+from trainwright.api.contract import EXIT_DONE, EXIT_STOPPED
 from trainwright.local.pod import LocalPod
 from trainwright.planning.observation import ChildJob, WorkerOutcome, read_child
 
@@ -18,20 +18,28 @@ class LocalJob:
     def __init__(self, body: Object, directory: Path) -> None:
         """Starts a pod for each of the Job's completions."""
         self.body = body | {"metadata": body["metadata"] | {"uid": str(uuid.uuid4())}}
-        name, size = body["metadata"]["name"], body["spec"]["parallelism"]
-        template = body["spec"]["template"]
-        self.pods = [LocalPod(template, f"{name}-{index}", index, size, directory) for index in range(size)]
+        self.pods: list[LocalPod] = []
+        self._directory = directory
         self._deleted = False
+        self._start_missing()
 
     def delete(self) -> None:
         """Begins to stop the pods; the Job is gone when the last one has ended."""
         self._deleted = True
 
+    def resize(self, size: int) -> None:
+        """Has as many pods from now on: those of the highest indices are stopped, or new ones are started."""
+        self.body = self.body | {"spec": self.body["spec"] | {"completions": size, "parallelism": size}}
+
     def sync(self) -> None:
-        """Stops the pods of a Job that is deleted, and the rest of a group that has lost a worker."""
-        if self._deleted or self._failed_pod() is not None:
-            for pod in self._running():
+        """Stops the pods of a Job that is deleted or decided, and those of which there are to be no more."""
+        over = self._deleted or self._succeeded or self._failed_pod() is not None
+        for pod in self._running():
+            if over or self._is_surplus(pod):
                 pod.stop()
+        if not over:
+            self.pods = [pod for pod in self.pods if not (self._is_surplus(pod) and pod.exit_code == EXIT_STOPPED)]
+            self._start_missing()
 
     @property
     def gone(self) -> bool:
@@ -40,10 +48,12 @@ class LocalJob:
 
     def observe(self) -> ChildJob:
         """The Job as the API server would show it."""
-        running = len(self._running())
-        status: Object = {"active": running, "ready": running}
-        failed = self._failed_pod()
-        if not running and failed is None:
+        running, failed = self._running(), self._failed_pod()
+        leaving = sum(self._is_surplus(pod) for pod in running)
+        active = len(running) - leaving
+        done = sum(pod.exit_code == EXIT_DONE for pod in self.pods)
+        status: Object = {"active": active, "ready": active, "terminating": leaving, "succeeded": done}
+        if not running and (self._succeeded or failed is None):
             status["conditions"] = [{"type": "Complete", "status": "True"}]
         elif not running and failed is not None:
             status["conditions"] = [{"type": "Failed", "status": "True", **_reason(self.body, failed)}]
@@ -58,7 +68,25 @@ class LocalJob:
         return [pod for pod in self.pods if pod.exit_code is None]
 
     def _failed_pod(self) -> LocalPod | None:
-        return next((pod for pod in self.pods if pod.exit_code not in (None, EXIT_DONE)), None)
+        """The first that failed; one that is surplus is stopped, which is no failure."""
+        ended = (pod for pod in self.pods if pod.exit_code not in (None, EXIT_DONE))
+        return next((pod for pod in ended if not (self._is_surplus(pod) and pod.exit_code == EXIT_STOPPED)), None)
+
+    @property
+    def _succeeded(self) -> bool:
+        """Whether worker 0 is done, where that is enough."""
+        return "successPolicy" in self.body["spec"] and self.pods[0].exit_code == EXIT_DONE
+
+    def _is_surplus(self, pod: LocalPod) -> bool:
+        size: int = self.body["spec"]["parallelism"]
+        return pod.index >= size
+
+    def _start_missing(self) -> None:
+        """Starts a pod for each of the Job's completions that has none."""
+        name, spec = self.body["metadata"]["name"], self.body["spec"]
+        size, there = spec["parallelism"], {pod.index for pod in self.pods}
+        for index in sorted(set(range(size)) - there):
+            self.pods.append(LocalPod(spec["template"], f"{name}-{index}", index, size, self._directory))
 
 
 def _reason(body: Object, failed: LocalPod) -> Object:
@@ -83,6 +111,10 @@ class LocalCluster:
         name = body["metadata"]["name"]
         if body["kind"] == "Job" and name not in self._jobs:
             self._jobs[name] = LocalJob(body, self._directory)
+
+    def resize(self, child: ChildJob, size: int) -> None:
+        """Gives a Job another number of pods."""
+        self._jobs[child.name].resize(size)
 
     def delete(self, child: ChildJob) -> None:
         """Begins to delete a Job with its pods."""

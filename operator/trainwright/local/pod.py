@@ -52,6 +52,8 @@ class LocalPod:
     def exit_code(self) -> int | None:
         """The command's exit code; none while it runs."""
         code = self._process.poll()
+        if code is not None and self._process.stdin is not None:
+            self._process.stdin.close()
         return code if code is None or code >= 0 else 128 - code
 
     def stop(self) -> None:

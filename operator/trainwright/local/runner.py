@@ -105,6 +105,8 @@ class Runner:
         if decided.status != self.job.status:
             self.job = self.job.model_copy(update={"status": decided.status})
             state.save(self.directory, self.job)
+        for change in decided.resize:
+            self._cluster.resize(change.child, change.size)
         for child in decided.delete:
             self._cluster.delete(child)
         self.display.show(self.job)  # what a step measured comes before what was decided of it

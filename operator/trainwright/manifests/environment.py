@@ -17,6 +17,7 @@ from trainwright.api.contract import (
 )
 from trainwright.api.job import TrainingJob
 from trainwright.api.steps import Step
+from trainwright.manifests.elasticity import bounds_of
 from trainwright.manifests.names import INDEX_ANNOTATION, checkpoint_directory, output_directory
 from trainwright.manifests.rendezvous import Group, rendezvous_environment
 from trainwright.manifests.site import Site
@@ -88,7 +89,8 @@ def _gpus(job: TrainingJob) -> int:
 def _group(job: TrainingJob, step: Step, site: Site) -> Group:
     replicas = job.spec.workers.replicas if step.distributed else 1
     endpoints = tuple(site.endpoint(job, step, index) for index in range(replicas))
-    return Group(endpoints=endpoints, processes=processes_per_worker(job) if step.distributed else 1)
+    processes = processes_per_worker(job) if step.distributed else 1
+    return Group(endpoints, processes, bounds_of(job, step))
 
 
 def _plain(values: Mapping[str, str]) -> list[EnvVar]:

@@ -10,7 +10,7 @@ from trainwright.api.job import TrainingJob
 from trainwright.api.status import FINISHED_STATES, Condition, Progress, StepStatus, TrainingJobStatus
 from trainwright.api.steps import Step
 from trainwright.manifests.names import pod_selector
-from trainwright.planning.actions import Event, Plan
+from trainwright.planning.actions import Event, Plan, Resize
 from trainwright.planning.conditions import ConditionType, is_finished, is_true, phase_of, set_condition
 from trainwright.planning.observation import ChildJob
 from trainwright.planning.phases import phase_times
@@ -31,6 +31,7 @@ class Draft:
     replicas: int = 0
     stopping: bool = False
     apply: list[dict[str, Any]] = field(default_factory=list)
+    resize: list[Resize] = field(default_factory=list)
     delete: list[ChildJob] = field(default_factory=list)
     delete_job: bool = False
     events: list[Event] = field(default_factory=list)
@@ -120,6 +121,7 @@ class Draft:
         return Plan(
             status=status,
             apply=tuple(self.apply),
+            resize=tuple(self.resize),
             delete=tuple(self.delete),
             delete_job=self.delete_job,
             events=tuple(self.events),

@@ -7,6 +7,7 @@ from trainwright.api.steps import Step
 from trainwright.manifests.children import step_children
 from trainwright.manifests.names import child_name
 from trainwright.manifests.site import Site
+from trainwright.planning.actions import Resize
 from trainwright.planning.draft import Draft
 from trainwright.planning.lineage import step_input
 from trainwright.planning.observation import ChildJob, Observation
@@ -35,9 +36,12 @@ def run_step(draft: Draft, seen: Observation, step: Step, site: Site) -> None:
     group = next((child for child in seen.own if _is_group(draft, child, step, attempt)), None)
     draft.replicas = sum(child.active for child in seen.own if child.live)
     if group is not None and group.size != (wanted := _wanted_size(draft, step)):
-        draft.tell("Normal", "Resizing", f"the group goes from {group.size} to {wanted} workers")
-        draft.set("Restarting", True, "Resizing", f"the group goes from {group.size} to {wanted} workers")
-        group = None
+        if group.bounds is not None and wanted in group.bounds:
+            _resize(draft, group, wanted)
+        else:
+            draft.tell("Normal", "Resizing", _resizing(group, wanted))
+            draft.set("Restarting", True, "Resizing", _resizing(group, wanted))
+            group = None
     to_come = {other.name for other in draft.job.spec.steps if draft.steps[other.name].completion_time is None}
     in_the_way = [child for child in seen.own if child is not group and (child.live or child.step in to_come)]
     if in_the_way:
@@ -64,6 +68,22 @@ def _is_group(draft: Draft, child: ChildJob, step: Step, attempt: int) -> bool:
 
 def _wanted_size(draft: Draft, step: Step) -> int:
     return draft.job.spec.workers.replicas if step.distributed else 1
+
+
+def _resize(draft: Draft, group: ChildJob, wanted: int) -> None:
+    """Changes the size of a group that forms itself anew, unless its outcome is decided.
+
+    It grows only once it has shrunk: a worker whose place is given back while it ends would count as failed.
+    """
+    shrinking = group.leaving > 0 or group.active + group.done > group.size
+    if group.finished or group.ending_since is not None or (wanted > group.size and shrinking):
+        return
+    draft.resize.append(Resize(group, wanted))
+    draft.tell("Normal", "Resizing", _resizing(group, wanted))
+
+
+def _resizing(group: ChildJob, wanted: int) -> str:
+    return f"the group goes from {group.size} to {wanted} workers"
 
 
 def _obstacle(draft: Draft, seen: Observation, step: Step) -> tuple[str, str] | None:
@@ -108,14 +128,27 @@ def _report(draft: Draft, seen: Observation, step: Step, group: ChildJob) -> Non
     if group.ending_since is not None:
         _report_ending(draft, group, group.ending_since)
         return
-    if group.ready + group.done < group.size:
+    present = group.ready + group.done
+    if present < group.size:
         draft.look_again_at(_next_look(draft, group))
+    if present < (group.bounds.fewest if group.bounds else group.size):
         draft.set("Running", False, *_why_waiting(draft, seen, step, group))
         return
     if draft.job.status.current_step == step.name:
         draft.progress = seen.progress or draft.job.status.progress
     draft.set("Restarting", False, "Restarted", f"attempt {group.attempt} of step {step.name} is running")
-    draft.set("Running", True, "WorkersReady", f"step {step.name} runs on {group.size} workers")
+    draft.set("Running", True, *_how_it_runs(draft, seen, step, group))
+
+
+def _how_it_runs(draft: Draft, seen: Observation, step: Step, group: ChildJob) -> tuple[str, str]:
+    """Reason and message; an elastic group runs with fewer workers than it is to have, too."""
+    present = group.ready + group.done
+    if draft.resize:
+        return "Resizing", _resizing(group, draft.resize[-1].size)
+    if present < group.size:
+        message = f"step {step.name} runs on {present} of {group.size} workers"
+        return "WorkersMissing", f"{message}: {seen.waiting}" if seen.waiting else message
+    return "WorkersReady", f"step {step.name} runs on {group.size} workers"
 
 
 def _report_ending(draft: Draft, group: ChildJob, since: datetime) -> None:

@@ -13,6 +13,9 @@ from trainwright.planning.observation import ChildJob, WorkerOutcome
 _LOST = "ContainerStatusUnknown"
 """The kubelet's word for a container that it no longer found when its node came back; the exit code is made up."""
 
+_NO_RULE = "BackoffLimitExceeded"
+"""The Job's reason when a pod failed in a way that no rule of its podFailurePolicy names."""
+
 _LAST_WORDS = 500
 """Characters that are kept of the last line of a program that left no result."""
 
@@ -107,7 +110,8 @@ def _came_from_outside(
         return True
     if culprit is None:
         return exit_code == EXIT_STOPPED or (
-            exit_code is None and any(_was_stopped(item) or _never_ran(item) for item in outcomes)
+            exit_code is None
+            and (_only_stopped(child, outcomes) or any(_was_stopped(item) or _never_ran(item) for item in outcomes))
         )
     # All who are there lost somebody who is not: that worker's pod went with its node.
     return _follows(culprit) and sum(item.exit_code is not None for item in outcomes) < child.size
@@ -115,6 +119,13 @@ def _came_from_outside(
 
 def _was_stopped(outcome: WorkerOutcome) -> bool:
     return outcome.exit_code == EXIT_STOPPED
+
+
+def _only_stopped(child: ChildJob, outcomes: Sequence[WorkerOutcome]) -> bool:
+    """Whether the pod that failed is gone, and no rule of an elastic group's Job named its exit code: but for the code
+    of those that were asked to stop, all are named."""
+    none_failed = all(item.exit_code == EXIT_DONE for item in outcomes)
+    return child.bounds is not None and child.reason == _NO_RULE and none_failed
 
 
 def _never_ran(outcome: WorkerOutcome) -> bool:
@@ -136,7 +147,7 @@ def _outside_words(child: ChildJob, outcomes: Sequence[WorkerOutcome]) -> str:
         if _was_stopped(outcome):
             saved = " and saved a checkpoint" if outcome.result and outcome.result.outcome == "Stopped" else ""
             return f"worker {outcome.index} was asked to stop from outside{saved}"
-    if _exit_code_told(child) == EXIT_STOPPED:
+    if _exit_code_told(child) == EXIT_STOPPED or _only_stopped(child, outcomes):
         return "a worker was asked to stop from outside"
     return "a worker's pod is gone, and the others lost their connection to it"
 

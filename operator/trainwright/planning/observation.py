@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from trainwright.api.contract import StepResult
 from trainwright.api.job import TrainingJob
 from trainwright.api.status import Progress
+from trainwright.manifests.elasticity import Bounds
 from trainwright.manifests.names import ATTEMPT_LABEL, STEP_LABEL
 
 
@@ -33,6 +34,7 @@ class ChildJob:
         message: of its failure, in Kubernetes' words.
         ending_since: when its outcome was decided, which is told when its last pod has ended; none before that.
         active: pods that are pending or running.
+        leaving: pods that are being deleted and have not ended.
         ready: pods that are ready.
         done: pods that ended well.
     """
@@ -51,6 +53,7 @@ class ChildJob:
     message: str = ""
     ending_since: datetime | None = None
     active: int = 0
+    leaving: int = 0
     ready: int = 0
     done: int = 0
 
@@ -59,6 +62,11 @@ class ChildJob:
         """Workers that it was made for."""
         size: int = self.body["spec"].get("parallelism", 1)
         return size
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """The sizes that it can take on in place; none when it keeps its size."""
+        return Bounds.read(self.body["metadata"]) if "metadata" in self.body else None
 
     @property
     def suspended(self) -> bool:
@@ -157,6 +165,7 @@ def read_child(body: Mapping[str, Any]) -> ChildJob:
         message=failure.get("message", ""),
         ending_since=datetime.fromisoformat(decided) if decided else None,
         active=status.get("active") or 0,
+        leaving=status.get("terminating") or 0,
         ready=status.get("ready") or 0,
         done=(status.get("succeeded") or 0) + len(uncounted.get("succeeded", ())),
     )

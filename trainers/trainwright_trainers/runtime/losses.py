@@ -15,6 +15,9 @@ LAUNCHED_VARIABLE = "TRAINWRIGHT_LAUNCHED"
 """When a pod's entry point was ready to meet the other pods, in seconds since the epoch, for the processes that it
 starts: what came before was its own start, what comes after is waiting for the others."""
 
+COUNTED_VARIABLE = "TRAINWRIGHT_COUNTED"
+"""Up to when the processes that the entry point started before have counted; not set for the first ones."""
+
 Cause = Literal["start", "rendezvous", "restore", "replay", "checkpoint"]
 
 
@@ -32,14 +35,15 @@ class Losses:
         self.total = _read(path)
 
     def begin(self) -> None:
-        """Count from the start of this pod to this moment, as far as that is known."""
+        """Count from the start of this pod, or from the processes before in it, to this moment, as far as is known."""
         now = time.time()
         started = process_start(os.getpid())
         launched = float(os.environ.get(LAUNCHED_VARIABLE, started))
         self.add("start", now - started)
         if launched < started:
             self.add("rendezvous", started - launched)
-            self.add("start", launched - process_start(os.getppid()))
+            counted = os.environ.get(COUNTED_VARIABLE)
+            self.add("start", launched - (float(counted) if counted else process_start(os.getppid())))
         self._lapped = now
 
     def lap(self, cause: Cause) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from trainwright.api.contract import INDEX_VARIABLE
+from trainwright.manifests.elasticity import Bounds
 from trainwright.manifests.site import Endpoint
 
 INDEX = f"$({INDEX_VARIABLE})"
@@ -16,10 +17,12 @@ class Group:
     Attributes:
         endpoints: where each worker listens, by index.
         processes: how many processes each worker has.
+        bounds: the sizes that the group may take on while it runs; none when it keeps its size.
     """
 
     endpoints: tuple[Endpoint, ...]
     processes: int
+    bounds: Bounds | None = None
 
     @property
     def world_size(self) -> int:
