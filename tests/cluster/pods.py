@@ -176,8 +176,11 @@ class Pods:
     def _play(self, worker: Worker) -> None:
         behaviour = self.behaviours.get((worker.namespace, worker.job))
         end = behaviour(worker) if behaviour else None
-        if end is None:
-            return
+        if end is not None:
+            self.end(worker, end)
+
+    def end(self, worker: Worker, end: End) -> None:
+        """Ends a worker that runs in some way."""
         annotations = ending(end.exit_code, end.message, end.after, end.reason)
         path = f"/api/v1/namespaces/{worker.namespace}/pods/{worker.name}"
         while not self._stop.is_set():

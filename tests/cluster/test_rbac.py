@@ -53,6 +53,9 @@ def do_everything(jobs: TrainingJobs) -> None:
     train = {"name": "train", "train": {}}
     for gang in ("volcano", "coscheduling"):
         jobs.create(gang, train, replicas=2, storage=storage, scheduling={"gang": gang})
+    jobs.create("elastic", train, workers={"replicas": 1, "minReplicas": 1, "maxReplicas": 2})
+    jobs.running("elastic", 1)
+    jobs.scale("elastic", 2)
     jobs.create("paused", train)
     jobs.running("paused", 1)
     jobs.suspend("paused")

@@ -234,5 +234,17 @@ def test_lost_time_adds_up_over_attempts(tmp_path: Path, monkeypatch: pytest.Mon
     assert Losses(path, progress).total == LostTime()
 
 
+def test_what_processes_before_in_the_same_pod_have_counted_is_not_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    launched = process_start(os.getpid()) - 3
+    monkeypatch.setenv("TRAINWRIGHT_LAUNCHED", str(launched))
+    monkeypatch.setenv("TRAINWRIGHT_COUNTED", str(launched - 1))
+    losses, before = Losses(tmp_path / "lost-time.json", Progress()), time.time()
+    losses.begin()
+    assert losses.total.rendezvous == pytest.approx(3, abs=0.1)
+    assert losses.total.start == pytest.approx(1 + before - process_start(os.getpid()), abs=1)
+
+
 def test_a_process_start_is_known() -> None:
     assert process_start(os.getpid()) == pytest.approx(psutil.Process().create_time(), abs=1.1)
