@@ -80,3 +80,10 @@ def test_what_a_restart_undid_belongs_to_the_attempt_that_does_it_again() -> Non
     first, second = read_attempts(events, _status(failures=[failure(10, "worker 0: SIGKILL")]))
     assert (first.undone_steps, first.message) == (0, "worker 0: SIGKILL")
     assert (second.resumed_at, second.undone_steps, second.undone_seconds) == (200, 37, 4.5)
+
+
+def test_workers_that_meet_anew_in_place_are_no_further_attempt() -> None:
+    again = [_event("resumed", seconds, step=300, undoneSteps=2, undoneSeconds=0.5) for seconds in (15.0, 20.0)]
+    first, second = read_attempts([_event("started", 1), *again, _event("started", 25), RESUMED, *again], _status())
+    assert (first.resumed_at, first.reformed, first.undone_steps, first.undone_seconds) == (None, 2, 4, 1.0)
+    assert (second.resumed_at, second.reformed, second.undone_steps) == (200, 2, 41)

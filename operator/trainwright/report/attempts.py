@@ -20,7 +20,8 @@ class Attempt:
         outcome: `Succeeded`, `Failed`, `Stopped` or, when it isn't over as far as is known, `Running`.
         message: why it failed.
         resumed_at: optimizer step that it went on from; None when it began at the beginning.
-        undone_steps: optimizer steps of the attempt before it that it did again, as far as those were recorded.
+        reformed: how often its workers met anew in place, as when their number changes.
+        undone_steps: optimizer steps that it did again, as far as those were recorded.
         undone_seconds: how long those had taken.
     """
 
@@ -30,6 +31,7 @@ class Attempt:
     outcome: str = "Running"
     message: str = ""
     resumed_at: int | None = None
+    reformed: int = 0
     undone_steps: int = 0
     undone_seconds: float = 0.0
 
@@ -56,12 +58,7 @@ def _from_journal(events: Iterable[dict[str, Any] | None]) -> list[Attempt]:
         if event.get("event") == "started":
             attempts.append(Attempt(len(attempts) + 1, moment))
         elif event.get("event") == "resumed" and attempts:
-            attempts[-1] = replace(
-                attempts[-1],
-                resumed_at=int(number(event.get("step")) or 0),
-                undone_steps=int(number(event.get("undoneSteps")) or 0),
-                undone_seconds=number(event.get("undoneSeconds")) or 0.0,
-            )
+            attempts[-1] = _resumed(attempts[-1], event)
         elif event.get("event") == "ended" and attempts:
             outcome = event.get("outcome")
             attempts[-1] = replace(
@@ -71,6 +68,18 @@ def _from_journal(events: Iterable[dict[str, Any] | None]) -> list[Attempt]:
                 message=str(event.get("message") or ""),
             )
     return attempts
+
+
+def _resumed(attempt: Attempt, event: dict[str, Any]) -> Attempt:
+    """The attempt after it went on from a checkpoint: at its beginning, or later when its workers met anew."""
+    begins = attempt.number > 1 and attempt.resumed_at is None
+    return replace(
+        attempt,
+        resumed_at=int(number(event.get("step")) or 0) if begins else attempt.resumed_at,
+        reformed=attempt.reformed + (not begins),
+        undone_steps=attempt.undone_steps + int(number(event.get("undoneSteps")) or 0),
+        undone_seconds=attempt.undone_seconds + (number(event.get("undoneSeconds")) or 0.0),
+    )
 
 
 def _from_status(status: StepStatus) -> list[Attempt]:
