@@ -16,6 +16,7 @@ class Capabilities:
     kinds: tuple[str, ...]
     prune_methods: tuple[str, ...] = ()
     quantize_schemes: tuple[str, ...] = ()
+    quantize_backends: tuple[str, ...] = ()
     export_formats: tuple[str, ...] = ()
     optimizers: tuple[str, ...] = ()
     schedules: tuple[str, ...] = ()
@@ -23,10 +24,11 @@ class Capabilities:
 
 CAPABILITIES = {
     "pytorch": Capabilities(
-        kinds=("train", "prune", "quantize", "export", "evaluate", "run"),
-        prune_methods=("l1-unstructured", "l1-structured"),
-        quantize_schemes=("int8-static",),
-        export_formats=("onnx",),
+        kinds=("train", "prune", "quantize", "export", "evaluate", "profile", "run"),
+        prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),
+        quantize_schemes=("int8-static", "int8-dynamic", "int8-weight-only"),
+        quantize_backends=("onnxruntime", "torchao", "litert"),
+        export_formats=("onnx", "pt2", "torchscript-trace", "torchscript-script", "tflite"),
         optimizers=(
             *("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "ASGD"),
             *("NAdam", "RAdam", "RMSprop", "Rprop", "SGD"),
@@ -45,6 +47,7 @@ CAPABILITIES = {
 FIELDS = {
     "prune_methods": ("prune", "method", get_args(Prune.model_fields["method"].annotation)),
     "quantize_schemes": ("quantize", "scheme", get_args(Quantize.model_fields["scheme"].annotation)),
+    "quantize_backends": ("quantize", "backend", get_args(get_args(Quantize.model_fields["backend"].annotation)[0])),
     "export_formats": ("export", "format", get_args(Export.model_fields["format"].annotation)),
 }
 """Capability -> the step kind and field it bounds, and every word that the field knows."""

@@ -6,7 +6,12 @@ from trainwright.api.base import Rule
 from trainwright.api.capabilities import CAPABILITIES, FIELDS, Capabilities
 from trainwright.api.steps import KINDS
 
-_OPTIMIZERS = {"train": "train.optimizer", "distill": "distill.train.optimizer", "prune": "prune.optimizer"}
+_OPTIMIZERS = {
+    "train": "train.optimizer",
+    "distill": "distill.train.optimizer",
+    "prune": "prune.optimizer",
+    "profile": "profile.optimizer",
+}
 _SCHEDULES = {"train": "train.schedule", "distill": "distill.train.schedule"}
 
 
@@ -34,7 +39,7 @@ def _word_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
         refused = [word for word in words if word not in can]
         if kind in able.kinds and refused:
             value = f"{kind}.{field}"
-            offending = f"has(s.{kind}) && s.{value} in {refused}"
+            offending = f"has(s.{kind}) && has(s.{value}) && s.{value} in {refused}"
             yield _refuse(framework, offending, f"{kind} {field} %s; it has {', '.join(can)}", value)
 
 

@@ -80,6 +80,9 @@ class StepConfiguration(Model):
     checkpoints: str
     """Directory of the step's checkpoints, relative to the storage's root."""
 
+    storage: str = ""
+    """Where the cluster finds the storage's root, as a URI such as `pvc://digits/digits`."""
+
 
 class Metrics(Model):
     """What was measured of an artifact."""

@@ -1,6 +1,6 @@
 """The steps of a job: what each kind can be told."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -102,14 +102,21 @@ class Distill(Model):
 class Prune(Model):
     """Removal of the least important weights or channels, and fine-tuning after it."""
 
-    method: Literal["l1-unstructured", "l1-structured"]
-    """`l1-unstructured` zeroes single weights (the file stays as large); `l1-structured` removes whole channels."""
+    method: Literal["l1-unstructured", "l1-semi-structured", "l1-structured"]
+    """`l1-unstructured` zeroes single weights, `l1-semi-structured` two of each four (2:4), as GPUs can skip them; both
+    leave the file as large. `l1-structured` removes whole channels."""
 
     amount: float = Field(gt=0, lt=1)
-    """Share that is removed: of the weights, or of each layer's channels."""
+    """Share that is removed: of the weights, or of the channels."""
+
+    scope: Literal["layer", "global"] = "layer"
+    """Whether each layer loses this share, or the weakest of all layers go, so that some lose more than others."""
+
+    iterations: int = Field(default=1, ge=1, le=100)
+    """Rounds in which the amount is reached, each with its fine-tuning."""
 
     finetune_epochs: int = Field(default=0, ge=0, le=10_000)
-    """Passes over the training split after the removal."""
+    """Passes over the training split after the removal, in each round."""
 
     batch_size: int = Field(default=256, ge=1, le=10_000_000)
     """Samples an optimizer step of the fine-tuning."""
@@ -120,42 +127,127 @@ class Prune(Model):
     loss: str = Field(default="CrossEntropyLoss", min_length=1, max_length=200)
     """The loss of the fine-tuning: the framework's name, or `package.module:callable`."""
 
+    rules: ClassVar = (
+        Rule(
+            "self.method != 'l1-semi-structured' || self.amount == 0.5",
+            "l1-semi-structured removes two of each four weights: amount must be 0.5, got %s",
+            ".amount",
+            ("self.amount",),
+        ),
+        Rule(
+            "self.method != 'l1-semi-structured' || self.scope == 'layer'",
+            "l1-semi-structured removes two of each four weights everywhere: scope must be layer",
+            ".scope",
+        ),
+        Rule(
+            "self.iterations == 1 || self.finetuneEpochs > 0",
+            "%s iterations without fine-tuning between them do the same as one: finetuneEpochs must be at least 1",
+            ".iterations",
+            ("self.iterations",),
+        ),
+    )
+
 
 class Quantize(Model):
     """Conversion of weights and activations to small integers."""
 
     scheme: Literal["int8-static", "int8-dynamic", "int8-weight-only"]
-    """`int8-static` fixes the activations' ranges beforehand, from calibration samples."""
+    """`int8-static` fixes the activations' ranges beforehand, from calibration samples. `int8-dynamic` finds them anew
+    for each input: for transformers and recurrent networks. `int8-weight-only` stores small weights and computes in
+    floats."""
+
+    backend: Literal["onnxruntime", "torchao", "litert"] | None = None
+    """What quantizes: `onnxruntime`, PyTorch's default, and `torchao` (PT2E) make an ONNX model, `litert` a TFLite one.
+    """
 
     calibration_samples: int = Field(default=512, ge=1, le=1_000_000)
     """Samples of the calibration split that set the activations' ranges. The validation split is never used for it."""
+
+    rules: ClassVar = (
+        Rule(
+            "!has(self.backend) || self.backend != 'torchao' || self.scheme == 'int8-static'",
+            "the backend torchao has no %s; it has int8-static",
+            ".scheme",
+            ("self.scheme",),
+        ),
+    )
+
+
+SERVED = ("onnx", "torchscript-trace", "torchscript-script")
+"""The formats that have a layout for Triton and KServe."""
 
 
 class Export(Model):
     """Conversion of the accepted artifact to a format that others can load."""
 
-    format: Literal["onnx", "pt2", "torchscript", "tflite", "saved-model", "stablehlo", "mxnet-symbol"]
-    """The format."""
+    format: Literal[
+        "onnx",
+        "pt2",
+        "torchscript-trace",
+        "torchscript-script",
+        "tflite",
+        "saved-model",
+        "stablehlo",
+        "mxnet-symbol",
+    ]
+    """The format. `torchscript-trace` keeps the operations of one batch, `torchscript-script` compiles the code."""
 
     dynamic_batch: bool = True
-    """Whether the exported model takes any batch size; else it takes one sample at a time."""
+    """Whether the exported model takes any batch size; else it takes one sample at a time, as `tflite` always does."""
 
-    layout: Literal["plain", "triton"] = "plain"
-    """How the files are laid out: a plain folder, or a model repository as NVIDIA Triton serves it."""
+    layout: Literal["plain", "triton", "kserve"] = "plain"
+    """A plain folder, a model repository as NVIDIA Triton serves it, or that with a KServe InferenceService."""
+
+    rules: ClassVar = (
+        Rule(
+            "self.format != 'tflite' || !self.dynamicBatch",
+            "tflite models have one batch size: dynamicBatch must be false",
+            ".dynamicBatch",
+        ),
+        Rule(
+            f"self.layout == 'plain' || self.format in {list(SERVED)}",
+            f"Triton and KServe serve {', '.join(SERVED)} from our layouts, not %s: layout must be plain",
+            ".layout",
+            ("self.format",),
+        ),
+    )
 
 
 class Evaluate(Model):
-    """Measurement of the accepted artifact, without changing it."""
+    """Measurement of the accepted artifact and of those that it was made from, without changing them."""
 
     batch_size: int = Field(default=256, ge=1, le=1_000_000)
-    """Samples a forward pass when accuracy and loss are measured; latency is measured at 1."""
+    """Samples a forward pass when accuracy and loss are measured."""
+
+    latency_batch_sizes: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(
+        default=[1, 8, 32], min_length=1, max_length=16
+    )
+    """Samples a forward pass when time is measured, one measurement a size; the gate's latency is always that of 1."""
+
+    threads: int = Field(default=1, ge=1, le=1024)
+    """Threads that time is measured on, each kept on a CPU of its own."""
 
 
 class Profile(Model):
-    """A short, profiled run of training."""
+    """A short, profiled run: where the time goes, by operator, and a trace for the browser."""
 
     steps: int = Field(default=10, ge=1, le=1000)
-    """Optimizer steps that are recorded, after as many as warm-up."""
+    """Steps that are recorded, after as many as warm-up."""
+
+    mode: Literal["training", "inference"] = "training"
+    """Whether a step goes forward, backward and through the optimizer, or forward only."""
+
+    batch_size: int = Field(default=256, ge=1, le=1_000_000)
+    """Samples a step."""
+
+    precision: Precision = "fp32"
+    """Number format of the forward and backward pass."""
+
+    loss: str = Field(default="CrossEntropyLoss", min_length=1, max_length=200)
+    """The loss: the framework's name, or `package.module:callable`."""
+
+    optimizer: Optimizer = Optimizer()
+    """The optimizer; the model that it changes is thrown away."""
 
 
 class Run(Model):

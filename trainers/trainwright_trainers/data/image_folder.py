@@ -78,7 +78,20 @@ def image_folder(
         labels += [label] * len(found)
     images = Images(files, labels, size, channels, max_pixels)
     train, held_out, calibrating = cut(len(images), validation, calibration, seed)
-    return Splits(Subset(images, train), Subset(images, held_out), Subset(images, calibrating) if calibration else None)
+    return Splits(
+        Subset(images, train),
+        Subset(images, held_out),
+        Subset(images, calibrating) if calibration else None,
+        preprocessing={
+            "channels": "RGB" if channels == 3 else "grey",
+            "height": size,
+            "width": size,
+            "layout": "NCHW",
+            "resampling": "bicubic",
+            "scale": 1 / 255,
+            "labels": [folder.name for folder in folders],
+        },
+    )
 
 
 def _decode(file: Path, size: int, channels: int, max_pixels: int) -> Array:

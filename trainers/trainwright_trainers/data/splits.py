@@ -1,7 +1,7 @@
 """The splits of a data set, and how whole batches are read from them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -65,6 +65,9 @@ class Splits:
     calibration: Dataset | None = None
     """What fixes the activations' ranges of a quantized model; a part of `train` when there is none of its own."""
 
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    """How raw samples became these inputs, as JSON for whoever serves the model: exports pass it on as it is."""
+
 
 def read_batch(dataset: Dataset, indices: Sequence[int] | npt.NDArray[np.int64]) -> Batch:
     """The samples of `indices` as (inputs, targets), stacked along a new first dimension."""
@@ -102,19 +105,26 @@ def as_splits(made: object) -> Splits:
             made, train=as_dataset(made.train, "train"), validation=as_dataset(made.validation, "validation")
         )
     if isinstance(made, Mapping):
-        unknown = set(made) - {"train", "validation", "calibration"}
+        unknown = set(made) - {"train", "validation", "calibration", "preprocessing"}
         if unknown or not {"train", "validation"} <= set(made):
             raise ConfigurationError(f"{WANTED}; got a mapping with the keys {sorted(map(str, made))}")
-        return Splits(**{name: as_dataset(part, name) for name, part in made.items() if part is not None})
+        spare = made.get("calibration")
+        return Splits(
+            as_dataset(made["train"], "train"),
+            as_dataset(made["validation"], "validation"),
+            as_dataset(spare, "calibration") if spare is not None else None,
+            preprocessing=made.get("preprocessing") or {},
+        )
     if isinstance(made, Sequence) and len(made) in (2, 3):
         names = ("train", "validation", "calibration")
-        return Splits(*(as_dataset(part, name) for name, part in zip(names, made, strict=False)))
+        parts = {name: as_dataset(part, name) for name, part in zip(names, made, strict=False)}
+        return Splits(parts["train"], parts["validation"], parts.get("calibration"))
     raise ConfigurationError(f"{WANTED}; got {type(made).__name__}")
 
 
 WANTED = (
     "spec.data.factory must return trainwright_trainers.data.Splits, or a mapping or tuple of train, validation and"
-    " optionally calibration"
+    " optionally calibration (and, in a mapping, preprocessing)"
 )
 
 

@@ -1,7 +1,7 @@
 """Accuracy, latency, size and parity: the same measuring for every framework and format."""
 
 from trainwright_trainers.evaluation.measure import Measurement, measure
-from trainwright_trainers.evaluation.parity import Parity, ParityError, compare, compare_exactly
+from trainwright_trainers.evaluation.parity import Parity, ParityError, compare, compare_exactly, compare_quantized
 from trainwright_trainers.evaluation.quality import Quality, measure_quality
 from trainwright_trainers.evaluation.subject import Predict, Subject
 
@@ -14,6 +14,7 @@ __all__ = [
     "Subject",
     "compare",
     "compare_exactly",
+    "compare_quantized",
     "measure",
     "measure_quality",
 ]

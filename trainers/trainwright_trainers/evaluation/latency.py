@@ -1,7 +1,9 @@
 """How long one inference takes."""
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +27,23 @@ class Latency:
     p95_ms: float
 
 
+@contextmanager
+def pinned(threads: int) -> Iterator[None]:
+    """Keep this thread, and those that are started in the meantime, on as many CPUs as there are to be threads.
+
+    Which CPUs depends on the process, so that pods that share a node don't all measure on its first one.
+    """
+    usable = sorted(os.sched_getaffinity(0))
+    first = os.getpid() % len(usable)
+    os.sched_setaffinity(0, {usable[(first + offset) % len(usable)] for offset in range(threads)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usable)
+
+
 def measure_latencies(models: Sequence[Predict], sample: Array) -> list[Latency]:
-    """Time of inference of each model on `sample`, in rounds that run one after the other (A B A B ...).
+    """Time of inference of each model on the batch `sample`, in rounds that run one after the other (A B A B ...).
 
     What else the machine does in the meantime then slows all of them alike, and their ratio stays right.
     """

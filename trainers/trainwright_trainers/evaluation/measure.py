@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from trainwright.api.contract import Metrics
 from trainwright_trainers.data import Dataset, read_batch
-from trainwright_trainers.evaluation.latency import measure_latencies
-from trainwright_trainers.evaluation.quality import measure_quality
+from trainwright_trainers.evaluation.latency import measure_latencies, pinned
+from trainwright_trainers.evaluation.quality import Quality, measure_quality
 from trainwright_trainers.evaluation.subject import Subject
 from trainwright_trainers.evaluation.weights import count_weights
 
@@ -24,12 +24,14 @@ class Measurement:
     metrics: Metrics
     latency_p95_ms: float
     samples_per_second: float
+    quality: Quality
 
 
 def measure(subjects: Sequence[Subject], validation: Dataset, batch_size: int = BATCH_SIZE) -> list[Measurement]:
     """Measure each model: quality on the whole of `validation`, latency on its first sample."""
     sample, _ = read_batch(validation, [0])
-    latencies = measure_latencies([subject.open(LATENCY_THREADS) for subject in subjects], sample)
+    with pinned(LATENCY_THREADS):
+        latencies = measure_latencies([subject.open(LATENCY_THREADS) for subject in subjects], sample)
     found = []
     for subject, latency in zip(subjects, latencies, strict=True):
         quality = measure_quality(subject.open(usable_threads()), validation, batch_size)
@@ -42,7 +44,7 @@ def measure(subjects: Sequence[Subject], validation: Dataset, batch_size: int = 
             parameters=weights.nonzero,
             sparsity=weights.sparsity,
         )
-        found.append(Measurement(metrics, latency.p95_ms, quality.samples_per_second))
+        found.append(Measurement(metrics, latency.p95_ms, quality.samples_per_second, quality))
     return found
 
 

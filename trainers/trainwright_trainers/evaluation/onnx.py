@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     import onnx
 
 FORMAT = "onnx"
+BATCH = "batch"
+"""The name of the dimension that takes any size."""
 QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
+DYNAMIC_QUANTIZERS = ("MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM")
+"""Operators whose third and further inputs are zero points and scales."""
 
 
 def onnx_subject(artifact: Artifact) -> Subject:
@@ -84,11 +88,24 @@ def onnx_weights(model: "onnx.ModelProto") -> Iterator[Array]:
     """The stored weights: every constant of the graph but quantization's scales and zero points, and shapes."""
     from onnx import numpy_helper
 
-    scales = {name for node in model.graph.node if node.op_type in QUANTIZERS for name in node.input[1:]}
+    scales = _scales(model.graph)
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
         if tensor.name not in scales and array.dtype != np.int64:
             yield array
+
+
+def _scales(graph: "onnx.GraphProto") -> set[str]:
+    """Names of quantization's constants: those of its operators, and what integer weights are multiplied with."""
+    constants = {tensor.name for tensor in graph.initializer}
+    cast = {node.output[0] for node in graph.node if node.op_type == "Cast" and node.input[0] in constants}
+    found = {name for node in graph.node if node.op_type in QUANTIZERS for name in node.input[1:]}
+    for node in graph.node:
+        if node.op_type == "Mul" and cast & set(node.input):
+            found |= set(node.input)
+        if node.op_type in DYNAMIC_QUANTIZERS:
+            found |= set(node.input[2:])
+    return found
 
 
 def _tensors(graph: "onnx.GraphProto") -> "Iterator[onnx.TensorProto]":
@@ -108,5 +125,5 @@ def _signature(value: "onnx.ValueInfoProto") -> Signature:
     tensor = value.type.tensor_type
     sizes = [size.dim_value if size.HasField("dim_value") else size.dim_param for size in tensor.shape.dim]
     if sizes and isinstance(sizes[0], str):
-        sizes[0] = "batch"
+        sizes[0] = BATCH
     return Signature(name=value.name, dtype=helper.tensor_dtype_to_np_dtype(tensor.elem_type).name, shape=sizes)

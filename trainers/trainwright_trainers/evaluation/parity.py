@@ -16,6 +16,12 @@ BATCH_SIZES = (1, 7, 64)
 """One sample, an odd number, and a usual batch: a converter may have fixed the batch's size to the example's."""
 
 
+QUANTIZED_TOLERANCE = 0.05
+"""Of the largest output, between two forms of one quantized model: a rounding may fall the other way."""
+QUANTIZED_AGREEMENT = 0.98
+"""Likewise the share of labels that must agree."""
+
+
 class ParityError(ConfigurationError):
     """Two models that should be the same give different outputs; another attempt would give the same."""
 
@@ -74,6 +80,24 @@ def compare_exactly(
             f"the converted model's outputs differ by up to {parity.largest_difference:.3g}"
             f" ({parity.relative_difference:.3g} of the largest output; {ABSOLUTE_TOLERANCE:g} or"
             f" {RELATIVE_TOLERANCE:g} is allowed), and {parity.label_agreement:.1%} of the labels agree"
+        )
+    return parity
+
+
+def compare_quantized(
+    source: Predict, converted: Predict, dataset: Dataset, batch_sizes: Sequence[int] = BATCH_SIZES
+) -> Parity:
+    """Compare one quantized model in two forms as `compare` does, and refuse what roundings don't explain.
+
+    Raises:
+        ParityError: an output or a label differs by more, or as `compare` says.
+    """
+    parity = compare(source, converted, dataset, batch_sizes)
+    if parity.relative_difference > QUANTIZED_TOLERANCE or parity.label_agreement < QUANTIZED_AGREEMENT:
+        raise ParityError(
+            f"the quantized model gives other outputs after its conversion: they differ by up to"
+            f" {parity.relative_difference:.3g} of the largest output ({QUANTIZED_TOLERANCE:g} is allowed), and"
+            f" {parity.label_agreement:.1%} of the labels agree ({QUANTIZED_AGREEMENT:.0%} must)"
         )
     return parity
 

@@ -23,6 +23,12 @@ class Quality:
     samples_per_second: float
     """How fast the model went through the split, without the time to read the data."""
 
+    top5_accuracy: float | None = None
+    """Share of targets that are among the five highest outputs; None where the targets are not classes."""
+
+    confusion: Array | None = None
+    """[classes, classes]: how often a target (row) got an answer (column); None where the targets are not classes."""
+
 
 def measure_quality(predict: Predict, dataset: Dataset, batch_size: int) -> Quality:
     """Accuracy and loss on the whole of `dataset`.
@@ -33,8 +39,8 @@ def measure_quality(predict: Predict, dataset: Dataset, batch_size: int) -> Qual
     Raises:
         ConfigurationError: outputs and targets don't fit together.
     """
-    total, correct, loss, seconds = 0, 0, 0.0, 0.0
-    classes = True
+    total, correct, near, loss, seconds = 0, 0, 0, 0.0, 0.0
+    classes, confusion = True, np.zeros((0, 0), np.int64)
     for inputs, targets in batches(dataset, batch_size):
         start = time.perf_counter()
         outputs = predict(inputs).astype(np.float64)
@@ -44,10 +50,16 @@ def measure_quality(predict: Predict, dataset: Dataset, batch_size: int) -> Qual
         total += targets.size
         if classes:
             correct += int((outputs.argmax(axis=1) == targets).sum())
+            own = np.take_along_axis(outputs, np.expand_dims(targets, 1), axis=1)
+            near += int(((outputs > own).sum(axis=1) < 5).sum())
+            confusion = confusion + _confusion(outputs, targets) if confusion.size else _confusion(outputs, targets)
             loss += float(cross_entropy(outputs, targets).sum())
         else:
             loss += float(((outputs - targets) ** 2).sum())
-    return Quality(loss / total, correct / total if classes else None, len(dataset) / seconds)
+    speed = len(dataset) / seconds
+    if not classes:
+        return Quality(loss / total, None, speed)
+    return Quality(loss / total, correct / total, speed, near / total, confusion)
 
 
 def cross_entropy(logits: Array, targets: Array) -> Array:
@@ -56,6 +68,13 @@ def cross_entropy(logits: Array, targets: Array) -> Array:
     logarithms = np.log(np.exp(shifted).sum(axis=1))
     losses: Array = logarithms - np.take_along_axis(shifted, np.expand_dims(targets, 1), axis=1).squeeze(1)
     return losses
+
+
+def _confusion(outputs: Array, targets: Array) -> Array:
+    classes = outputs.shape[1]
+    pairs = targets.astype(np.int64) * classes + outputs.argmax(axis=1)
+    counts: Array = np.bincount(pairs.ravel(), minlength=classes * classes).reshape(classes, classes)
+    return counts
 
 
 def _check(outputs: Array, targets: Array, classes: bool) -> None:

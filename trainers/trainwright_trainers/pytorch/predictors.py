@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-import torch
-
 from trainwright.api.steps import Factory
-from trainwright_trainers.data import Array
-from trainwright_trainers.evaluation import Predict, Subject
+from trainwright_trainers.evaluation import Subject
 from trainwright_trainers.evaluation.onnx import onnx_subject
-from trainwright_trainers.pytorch.artifacts import load_model, run
+from trainwright_trainers.evaluation.tflite import tflite_subject
+from trainwright_trainers.pytorch.artifacts import load_model
+from trainwright_trainers.pytorch.programs import open_module, pt2_subject, torchscript_subject
 from trainwright_trainers.runtime.artifacts import Artifact
 from trainwright_trainers.runtime.errors import ConfigurationError
 
@@ -17,7 +16,7 @@ def torch_subject(artifact: Artifact, factory: Factory) -> Subject:
     """A PyTorch model on the CPU, to be measured."""
     model = load_model(artifact, factory)
     return Subject(
-        open=lambda threads: open_model(model, threads),
+        open=lambda threads: open_module(model, threads),
         weights=lambda: (parameter.detach().numpy() for parameter in model.parameters()),
         size_bytes=artifact.size_bytes,
     )
@@ -26,6 +25,9 @@ def torch_subject(artifact: Artifact, factory: Factory) -> Subject:
 SUBJECTS: dict[str, Callable[[Artifact, Factory], Subject]] = {
     "safetensors": torch_subject,
     "onnx": lambda artifact, _factory: onnx_subject(artifact),
+    "pt2": lambda artifact, _factory: pt2_subject(artifact),
+    "torchscript": lambda artifact, _factory: torchscript_subject(artifact),
+    "tflite": lambda artifact, _factory: tflite_subject(artifact),
 }
 """By the artifact's format."""
 
@@ -44,14 +46,3 @@ def subject_of(artifact: Artifact, factory: Factory) -> Subject:
             f" {', '.join(SUBJECTS)}"
         )
     return SUBJECTS[format](artifact, factory)
-
-
-def open_model(model: torch.nn.Module, threads: int) -> Predict:
-    """The model in evaluation mode as a function that runs on that many threads."""
-
-    def predict(batch: Array) -> Array:
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        return run(model, batch)
-
-    return predict

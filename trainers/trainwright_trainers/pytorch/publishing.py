@@ -8,7 +8,8 @@ from trainwright.api.steps import Factory
 from trainwright_trainers.data import Dataset, read_batch
 from trainwright_trainers.evaluation import Measurement, Parity, compare_exactly, measure
 from trainwright_trainers.pytorch.artifacts import write_model
-from trainwright_trainers.pytorch.predictors import open_model, subject_of
+from trainwright_trainers.pytorch.predictors import subject_of
+from trainwright_trainers.pytorch.programs import open_module
 from trainwright_trainers.runtime.artifacts import Artifact, drafted, publish_artifact
 from trainwright_trainers.runtime.context import StepContext
 
@@ -45,7 +46,7 @@ def publish_model(
         name = context.configuration.step.name
         lineage = parent.as_parent if parent else None
         made = write_model(draft, model, sample, name=name, factory=factory, recipe=recipe, parent=lineage)
-        parity = compare_exactly(open_model(model, 1), subject_of(made, factory).open(1), validation)
+        parity = compare_exactly(open_module(model, 1), subject_of(made, factory).open(1), validation)
         return publish(context, made, factory, validation, parity, parent=parent, notes=notes)
 
 

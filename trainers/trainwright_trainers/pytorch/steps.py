@@ -12,6 +12,7 @@ STEPS = {
     "quantize": "trainwright_trainers.pytorch.quantize",
     "export": "trainwright_trainers.pytorch.export",
     "evaluate": "trainwright_trainers.pytorch.evaluate",
+    "profile": "trainwright_trainers.pytorch.profile",
 }
 """Kind of step -> the module whose `run` carries it out."""
 

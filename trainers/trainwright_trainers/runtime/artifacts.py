@@ -44,6 +44,16 @@ class ArtifactFile(Model):
     """Its digest."""
 
 
+class Quantization(Model):
+    """What the integers of a quantized input or output stand for: (integer - zeroPoint) x scale."""
+
+    scale: float
+    """The real number that one step of the integer is."""
+
+    zero_point: int
+    """The integer that stands for zero."""
+
+
 class Signature(Model):
     """One input or output of the model."""
 
@@ -55,6 +65,9 @@ class Signature(Model):
 
     shape: list[int | str]
     """Its dimensions; a name, such as `batch`, stands for any size."""
+
+    quantization: Quantization | None = None
+    """How real numbers become its integers; none where it takes the numbers themselves."""
 
 
 class Parent(Model):

@@ -47,6 +47,7 @@ def context(
             "input": start,
             "output": f"{directory}/artifact",
             "checkpoints": f"{directory}/checkpoints",
+            "storage": "pvc://digits/digits",
         }
     )
     return StepContext(

@@ -22,3 +22,11 @@ def digits_calibrated_on_dim_images() -> Splits:
     train = splits.train
     assert isinstance(train, Arrays)
     return Splits(train, splits.validation, Arrays(train.inputs * 0.01, train.targets))
+
+
+def digits_calibrated_on_dusky_images() -> Splits:
+    """Calibration samples are eight times too dark: less than what can be told from chance."""
+    splits = digits()
+    train = splits.train
+    assert isinstance(train, Arrays)
+    return Splits(train, splits.validation, Arrays(train.inputs * 0.125, train.targets))

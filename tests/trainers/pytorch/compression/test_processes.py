@@ -88,7 +88,7 @@ def test_fine_tuning_reports_and_sigterm_ends_it_with_143_and_no_half_artifact(s
 
 @pytest.mark.slow
 def test_users_mistake_ends_with_2_and_one_line(start: Start) -> None:
-    step = start({"name": "int8", "quantize": {"scheme": "int8-dynamic"}})
+    step = start({"name": "int8", "quantize": {"scheme": "int8-dynamic", "backend": "torchao"}})
     with pod(step) as process:
         log, _ = process.communicate(timeout=600)
     assert process.returncode == 2

@@ -15,8 +15,10 @@ from trainwright_trainers.data import Arrays
 from trainwright_trainers.pytorch.artifacts import load_model
 from trainwright_trainers.pytorch.channels import cut_channels, read_cuts
 from trainwright_trainers.pytorch.prune.finetuning import finetune
+from trainwright_trainers.pytorch.prune.l1_semi_structured import prune_l1_semi_structured
 from trainwright_trainers.pytorch.prune.l1_structured import prune_l1_structured
 from trainwright_trainers.pytorch.prune.l1_unstructured import prune_l1_unstructured
+from trainwright_trainers.pytorch.prune.method import Target
 from trainwright_trainers.runtime.artifacts import read_artifact
 from trainwright_trainers.runtime.errors import ConfigurationError, NonFiniteLossError
 
@@ -42,7 +44,7 @@ def test_unstructured_pruning_removes_the_smallest_weights() -> None:
     model = nn.Sequential(nn.Linear(4, 1))
     with torch.no_grad():
         model[0].weight[:] = torch.tensor([[3.0, -0.5, 1.0, -2.0]])
-    prune_l1_unstructured(model, np.zeros((1, 4), np.float32), 0.5)
+    prune_l1_unstructured(model, np.zeros((1, 4), np.float32), Target(0.5))
     assert model[0].weight.tolist() == [[3.0, 0.0, 0.0, -2.0]]
 
 
@@ -126,7 +128,7 @@ def rebuilt(fresh: nn.Module, pruned: nn.Module, cuts: object) -> nn.Module:
 
 def test_depthwise_transposed_concatenated_and_summed_layers_are_cut_together() -> None:
     model = Awkward().eval()
-    pruned = prune_l1_structured(model, SAMPLE, 0.5)
+    pruned = prune_l1_structured(model, SAMPLE, Target(0.5))
     assert (model.stem.out_channels, model.depthwise.groups, model.depthwise.in_channels) == (4, 4, 4)
     assert (model.pointwise.out_channels, model.up.out_channels, model.norm.num_features) == (6, 3, 3)
     assert (model.both.in_channels, model.both.out_channels) == (8, 2)
@@ -172,7 +174,7 @@ class Joined(nn.Module):
 def test_model_that_torch_pruning_cuts_wrongly_is_refused(model: nn.Module) -> None:
     image = np.random.default_rng(0).normal(size=(1, 1, 8, 8)).astype(np.float32)
     with pytest.raises(ConfigurationError, match="l1-structured can't follow this model's structure"):
-        prune_l1_structured(model.eval(), image, 0.5)
+        prune_l1_structured(model.eval(), image, Target(0.5))
 
 
 class Grouped(nn.Module):
@@ -192,7 +194,7 @@ class Grouped(nn.Module):
 
 def test_layers_tied_to_one_that_cannot_be_cut_stay_whole_and_are_named() -> None:
     model = Grouped().eval()
-    pruned = prune_l1_structured(model, SAMPLE, 0.5)
+    pruned = prune_l1_structured(model, SAMPLE, Target(0.5))
     assert (model.first.out_channels, model.grouped.out_channels) == (8, 8)
     assert (model.third.out_channels, model.fourth.out_channels) == (4, 4)
     assert len(pruned.notes) == 1
@@ -203,7 +205,7 @@ def test_layers_tied_to_one_that_cannot_be_cut_stay_whole_and_are_named() -> Non
 
 def test_every_layer_keeps_a_channel() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 5), nn.ReLU(), nn.Linear(5, 10)).eval()
-    prune_l1_structured(model, SAMPLE, 0.999)
+    prune_l1_structured(model, SAMPLE, Target(0.999))
     assert model[1].out_features == 1
 
 
@@ -212,19 +214,19 @@ def test_channels_with_the_least_weights_go() -> None:
     with torch.no_grad():
         model[1].weight[:] = torch.tensor([[0.1], [5.0], [0.2], [4.0]])
         model[2].weight[:] = 1.0
-    pruned = prune_l1_structured(model, SAMPLE, 0.5)
+    pruned = prune_l1_structured(model, SAMPLE, Target(0.5))
     assert pruned.cuts == [{"1": {"outputs": [1, 3]}, "2": {"inputs": [1, 3]}}]
 
 
 def test_model_of_one_layer_has_no_channel_to_remove() -> None:
     with pytest.raises(ConfigurationError, match=r"prune\.amount 0\.5 removes no channel"):
-        prune_l1_structured(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).eval(), SAMPLE, 0.5)
+        prune_l1_structured(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).eval(), SAMPLE, Target(0.5))
 
 
 def test_share_too_small_for_any_layer_removes_nothing() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.Linear(8, 10)).eval()
     with pytest.raises(ConfigurationError, match=r"prune\.amount 0\.1 removes no channel"):
-        prune_l1_structured(model, SAMPLE, 0.1)
+        prune_l1_structured(model, SAMPLE, Target(0.1))
 
 
 def test_fully_convolutional_residual_output_stays_whole() -> None:
@@ -238,14 +240,14 @@ def test_fully_convolutional_residual_output_stays_whole() -> None:
             return torch.relu(x + self.last(torch.relu(self.inner(x))))
 
     model = Residual().eval()
-    prune_l1_structured(model, np.ones((1, 1, 8, 8), np.float32), 0.5)
+    prune_l1_structured(model, np.ones((1, 1, 8, 8), np.float32), Target(0.5))
     assert (model.stem.out_channels, model.last.out_channels) == (6, 6)
     assert model.inner.out_channels == 4
 
 
 def test_model_without_weights_cannot_be_sparse() -> None:
     with pytest.raises(ConfigurationError, match="no linear or convolutional layer"):
-        prune_l1_unstructured(nn.Sequential(nn.Flatten()), SAMPLE, 0.5)
+        prune_l1_unstructured(nn.Sequential(nn.Flatten()), SAMPLE, Target(0.5))
 
 
 def test_request_to_stop_ends_fine_tuning_and_leaves_no_artifact(start: Start) -> None:
@@ -289,3 +291,64 @@ def test_misspelt_option_is_named(start: Start, changes: dict[str, object], word
 def test_quantized_model_cannot_be_pruned(go_on: Start) -> None:
     with pytest.raises(ConfigurationError, match=r"step 'int8' has the format onnx.*put it before"):
         run(go_on({"name": "half", "prune": {"method": "l1-structured", "amount": 0.5}}, after="int8"))
+
+
+def test_global_ranking_takes_more_from_layers_with_small_weights() -> None:
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    with torch.no_grad():
+        model[0].weight[:] = torch.arange(1, 17).view(4, 4) / 100
+        model[1].weight[:] = torch.arange(1, 17).view(4, 4)
+    prune_l1_unstructured(model, np.zeros((1, 4), np.float32), Target(0.5, everywhere=True))
+    assert [(layer.weight == 0).sum().item() for layer in model] == [16, 0]
+
+
+def test_global_ranking_removes_the_share_of_all_channels_together(start: Start) -> None:
+    step = start({"name": "half", "prune": {"method": "l1-structured", "amount": 0.5, "scope": "global"}})
+    run(step)
+    model, before = load_model(read_artifact(step.output), FACTORY), load_model(read_artifact(step.input), FACTORY)
+    widths = [
+        (old.out_channels, new.out_channels)
+        for old, new in zip(before.modules(), model.modules(), strict=True)
+        if isinstance(old, nn.Conv2d) and isinstance(new, nn.Conv2d)
+    ]
+    shares = {new / old for old, new in widths}
+    assert len(shares) > 1  # some lose more than others
+    assert min(new for _, new in widths) >= 1
+
+
+def test_semi_structured_pruning_zeroes_two_of_each_four_along_the_inputs(start: Start) -> None:
+    step = start({"name": "sparse", "prune": {"method": "l1-semi-structured", "amount": 0.5, **FINETUNED}})
+    result = run(step)
+    weights = {k: v for k, v in load_file(step.output / "model.safetensors").items() if v.ndim > 1}
+    pruned = {name: weight for name, weight in weights.items() if weight.shape[1] % 4 == 0}
+    assert len(pruned) == 9
+    for name, weight in pruned.items():
+        zeros = (weight.movedim(1, -1).reshape(-1, 4) == 0).sum(dim=1)
+        assert set(zeros.tolist()) == {2}, name
+    assert result.notes == ["these weights stayed whole, as their number of inputs is no multiple of 4: stem.0.weight"]
+    assert result.metrics.accuracy is not None
+    assert result.metrics.accuracy > 0.9
+
+
+def test_semi_structured_pruning_keeps_the_largest_of_each_four() -> None:
+    model = nn.Sequential(nn.Linear(8, 1))
+    with torch.no_grad():
+        model[0].weight[:] = torch.tensor([[3.0, -0.5, 1.0, -2.0, 5.0, 6.0, 7.0, 8.0]])
+    prune_l1_semi_structured(model, np.zeros((1, 8), np.float32), Target(0.5))
+    assert model[0].weight.tolist() == [[3.0, 0.0, 0.0, -2.0, 0.0, 0.0, 7.0, 8.0]]
+    with pytest.raises(ConfigurationError, match="a multiple of 4; the model has none"):
+        prune_l1_semi_structured(nn.Sequential(nn.Linear(6, 1)), np.zeros((1, 6), np.float32), Target(0.5))
+
+
+@pytest.mark.parametrize("method", ["l1-unstructured", "l1-structured", "l1-semi-structured"])
+def test_rounds_reach_the_same_amount_as_one(start: Start, method: str) -> None:
+    options = {"method": method, "amount": 0.5, "finetuneEpochs": 1, "batchSize": 128}
+    once = run(start({"name": "once", "prune": options}))
+    step = start({"name": "rounds", "prune": {**options, "iterations": 3}})
+    thrice = run(step)
+    assert thrice.metrics.parameters == once.metrics.parameters
+    cuts = read_artifact(step.output).description.recipe["cuts"]
+    assert len(cuts) == (3 if method == "l1-structured" else 0)
+    history = [json.loads(line) for line in (step.directory / "history.jsonl").read_text().splitlines()]
+    assert [record["epoch"] for record in history] == [1, 2, 3]
+    assert [record["step"] for record in history] == sorted({record["step"] for record in history})

@@ -4,14 +4,14 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import nn
 
 from trainwright_trainers.data import Array
-from trainwright_trainers.evaluation.onnx import FORMAT, onnx_signatures, read_onnx
+from trainwright_trainers.evaluation.onnx import BATCH, FORMAT, onnx_signatures, read_onnx
 from trainwright_trainers.pytorch.artifacts import input_name, load_model
 from trainwright_trainers.pytorch.chain import Converted, Source
+from trainwright_trainers.pytorch.export.signatures import example_batch
 from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.runtime.errors import ConfigurationError
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import onnx
 
 FILE = "model.onnx"
-BATCH = "batch"
-"""The name of the dimension that takes any size."""
 
 
 def convert_to_onnx(source: Source, directory: Path, dynamic_batch: bool) -> Converted:
@@ -41,14 +39,20 @@ def convert_to_onnx(source: Source, directory: Path, dynamic_batch: bool) -> Con
     return describe_onnx(target, dynamic_batch)
 
 
-def export_onnx(model: nn.Module, sample: Array, target: Path, dynamic_batch: bool) -> None:
+def export_onnx(model: nn.Module, sample: Array, target: Path, dynamic_batch: bool, name: str | None = None) -> None:
     """Export a model in evaluation mode on the CPU, for batches of any size or for single samples.
+
+    Args:
+        model: the model.
+        sample: one input, [1, ...].
+        target: the file.
+        dynamic_batch: whether any batch size must do.
+        name: what its input is called; as the argument of its forward pass when None.
 
     Raises:
         ConfigurationError: the exporter can't follow the model.
     """
-    # The exporter takes a batch of one for a constant: for any batch size the example must have more.
-    example = torch.from_numpy(np.repeat(sample, 2, axis=0) if dynamic_batch else sample)
+    example = example_batch(sample, dynamic_batch)
     try:
         with quiet():
             program = torch.onnx.export(
@@ -56,7 +60,7 @@ def export_onnx(model: nn.Module, sample: Array, target: Path, dynamic_batch: bo
                 (example,),
                 dynamo=True,
                 dynamic_shapes=({0: torch.export.Dim(BATCH)},) if dynamic_batch else None,
-                input_names=[input_name(model)],
+                input_names=[name or input_name(model)],
                 output_names=["output"],
                 verbose=False,
             )
@@ -106,4 +110,4 @@ def describe_onnx(path: Path, dynamic_batch: bool) -> Converted:
             " export.dynamicBatch to false"
         )
     tools = {"torch": torch.__version__, "onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
-    return Converted(FORMAT, inputs, outputs, tools)
+    return Converted(FORMAT, FILE, inputs, outputs, tools)

@@ -21,7 +21,9 @@ from trainwright_trainers.runtime.logs import LOG
 from trainwright_trainers.runtime.progress import memory_bytes
 
 
-def finetune(context: StepContext, model: nn.Module, train: Dataset, zeros: Mapping[str, Tensor]) -> bool:
+def finetune(
+    context: StepContext, model: nn.Module, train: Dataset, zeros: Mapping[str, Tensor], number: int = 0
+) -> bool:
     """Train the model in place for `prune.finetuneEpochs`, in this process, on its GPU where there is one.
 
     Args:
@@ -29,6 +31,7 @@ def finetune(context: StepContext, model: nn.Module, train: Dataset, zeros: Mapp
         model: the pruned model; it comes back in evaluation mode on the CPU.
         train: the training split.
         zeros: by parameter, a boolean tensor of its shape: where it must stay zero.
+        number: which of `prune.iterations` it is, from 0: each sees the samples in another order.
 
     Returns:
         Whether it came to the end; false when the step was asked to stop. Nothing is saved on the way.
@@ -46,9 +49,10 @@ def finetune(context: StepContext, model: nn.Module, train: Dataset, zeros: Mapp
     feeder = Feeder(train, process, seed=configuration.seed, batch_size=options.batch_size, parts=1)
     held = [(model.get_parameter(name), mask.to(process.device)) for name, mask in zeros.items()]
     randomness.seed_all(configuration.seed, process.rank)
-    context.history.begin(0)
-    step = 0
-    for epoch in range(options.finetune_epochs):
+    first = number * options.finetune_epochs
+    step = first * math.ceil(len(train) / options.batch_size)
+    context.history.begin(step)
+    for epoch in range(first, first + options.finetune_epochs):
         begun, total = time.monotonic(), 0.0
         for batch in feeder.epoch(Position(epoch)):
             if context.stop.requested:
@@ -86,13 +90,13 @@ def report(context: StepContext, epochs: int, step: int, loss: float, samples_pe
         samples_per_second: of the training split.
     """
     options, field = context.configuration.step.options, field_of(context)
-    rate, left = options.optimizer.learning_rate, options.finetune_epochs - epochs
+    rate, total = options.optimizer.learning_rate, options.iterations * options.finetune_epochs
     if not math.isfinite(loss):
         raise NonFiniteLossError(
             f"{field}: the loss of fine-tuning is {loss} in epoch {epochs} at a learning rate of {rate:g}; a lower"
             " optimizer.learningRate may help"
         )
-    LOG.info("fine-tuning epoch %d of %d: loss %.4g", epochs, options.finetune_epochs, loss)
+    LOG.info("fine-tuning epoch %d of %d: loss %.4g", epochs, total, loss)
     context.history.append(
         [
             {
@@ -112,6 +116,6 @@ def report(context: StepContext, epochs: int, step: int, loss: float, samples_pe
         loss=loss,
         learning_rate=rate,
         samples_per_second=samples_per_second,
-        progress_ratio=epochs / options.finetune_epochs,
-        eta_seconds=left * step / epochs * options.batch_size / samples_per_second,
+        progress_ratio=epochs / total,
+        eta_seconds=(total - epochs) * step / epochs * options.batch_size / samples_per_second,
     )

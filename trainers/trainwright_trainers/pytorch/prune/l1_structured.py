@@ -9,7 +9,7 @@ from torch import nn
 from trainwright_trainers.data import Array
 from trainwright_trainers.pytorch.artifacts import run
 from trainwright_trainers.pytorch.channels import Cut, cut_channels, sides_of
-from trainwright_trainers.pytorch.prune.method import Pruned
+from trainwright_trainers.pytorch.prune.method import Pruned, Target
 from trainwright_trainers.pytorch.prune.tied_channels import strongest_channels
 from trainwright_trainers.runtime.errors import ConfigurationError
 
@@ -17,8 +17,10 @@ TOLERANCE = 1e-3
 """How much a sum in another order may change an output, as a share of the largest one."""
 
 
-def prune_l1_structured(model: nn.Module, sample: Array, amount: float) -> Pruned:
-    """Remove the share `amount` of the channels of each layer, those with the least sum of weights' magnitudes.
+def prune_l1_structured(model: nn.Module, sample: Array, target: Target) -> Pruned:
+    """Remove a share of the channels, those with the least sum of weights' magnitudes.
+
+    The share is each layer's, unless all layers are ranked together, each by its own mean.
 
     Channels that a shortcut adds to each other are ranked and removed together; every layer keeps one at least. The
     layers that make the model's output stay whole, and so do layers tied to a kind of layer that can't be cut: the
@@ -28,14 +30,14 @@ def prune_l1_structured(model: nn.Module, sample: Array, amount: float) -> Prune
         ConfigurationError: the model's structure can't be followed, or no channel can be removed.
     """
     try:
-        cut, whole = strongest_channels(model, sample, amount)
+        cut, whole = strongest_channels(model, sample, target)
         wanted = run(without_inputs(model, cut), sample)
         cut_channels(model, cut)
         found = run(model, sample)
     except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
         raise ConfigurationError(f"{REFUSAL} ({str(error).partition(chr(10))[0]})") from error
     if not cut:
-        raise ConfigurationError(f"prune.amount {amount} removes no channel of any layer of this model")
+        raise ConfigurationError(f"prune.amount {target.amount} removes no channel of any layer of this model")
     if found.shape != wanted.shape or np.abs(found - wanted).max() > TOLERANCE * np.abs(wanted).max():
         raise ConfigurationError(f"{REFUSAL} (channels that do not belong together were tied together)")
     notes = [f"these layers kept all channels, as they are tied to a layer that can't be cut: {', '.join(whole)}"]

@@ -23,5 +23,19 @@ class Pruned:
     """What the user should know."""
 
 
-Method = Callable[[nn.Module, Array, float], Pruned]
-"""(model in evaluation mode, one input [1, ...], share to remove) -> what it did to the model, in place."""
+@dataclass(frozen=True)
+class Target:
+    """How much of a model is to be gone."""
+
+    amount: float
+    """Share of what there was before the first round: of the weights, or of the channels."""
+
+    everywhere: bool = False
+    """Whether all layers are ranked together, so that some lose more than others."""
+
+    before: Mapping[str, int] = field(default_factory=dict)
+    """By layer, its output channels before the first round; as they are now where it isn't named."""
+
+
+Method = Callable[[nn.Module, Array, Target], Pruned]
+"""(model in evaluation mode, one input [1, ...], what is to be gone) -> what it did to the model, in place."""

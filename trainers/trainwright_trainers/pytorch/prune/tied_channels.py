@@ -5,6 +5,7 @@ what to remove, and removes nothing itself.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 
 from trainwright_trainers.data import Array
 from trainwright_trainers.pytorch.channels import Kept, sides_of
+from trainwright_trainers.pytorch.prune.method import Target
 
 if TYPE_CHECKING:
     from torch_pruning.dependency import DependencyGraph, Group
@@ -23,13 +25,13 @@ Removed = dict[nn.Module, dict[str, set[int]]]
 """By layer and side (`outputs` or `inputs`): numbers of channels."""
 
 
-def strongest_channels(model: nn.Module, sample: Array, amount: float) -> tuple[dict[str, Kept], list[str]]:
-    """What stays of each layer when the share `amount` of its channels goes, those with the least sum of magnitudes.
+def strongest_channels(model: nn.Module, sample: Array, target: Target) -> tuple[dict[str, Kept], list[str]]:
+    """What stays of each layer when a share of the channels goes, those with the least sum of magnitudes.
 
     Args:
         model: a model in evaluation mode.
         sample: one input, [1, ...].
-        amount: the share, less than 1, so that each layer keeps one channel at least.
+        target: the share, less than 1; each layer keeps one channel at least.
 
     Returns:
         What stays, by the layer's name; and the layers that keep all, as they are tied to one that can't be cut. The
@@ -41,12 +43,15 @@ def strongest_channels(model: nn.Module, sample: Array, amount: float) -> tuple[
     graph = DependencyGraph().build_dependency(model, torch.from_numpy(sample).to(device), verbose=False)
     names = {layer: name for name, layer in model.named_modules()}
     removed: Removed = defaultdict(lambda: defaultdict(set))
-    whole = []
+    groups, whole = [], []
     for group in graph.get_all_groups(ignored_layers=output_layers(graph), root_module_types=LAYERS):
-        if not all(can_be_cut(item.dep.target.module) for item in group.items):
+        if all(can_be_cut(item.dep.target.module) for item in group.items):
+            groups.append(group)
+        else:
             whole.append(names[group[0].dep.target.module])
-            continue
-        for dependency, channels in weakest(graph, group, amount).items:
+    for group, weakest in zip(groups, weakest_channels(groups, names, target), strict=True):
+        root = group[0].dep
+        for dependency, channels in graph.get_pruning_group(root.target.module, root.handler, weakest).items:
             side = "outputs" if graph.is_out_channel_pruning_fn(dependency.handler) else "inputs"
             removed[dependency.target.module][side].update(channels)
     kept = {names[layer]: others(layer, sides) for layer, sides in removed.items() if layer in names}
@@ -72,14 +77,24 @@ def can_be_cut(part: nn.Module | nn.Parameter) -> bool:
     return sides_of(part) is not None or not list(part.parameters())
 
 
-def weakest(graph: "DependencyGraph", group: "Group", amount: float) -> "Group":
-    """The part of a group of tied channels that is to be removed."""
+def weakest_channels(groups: "list[Group]", names: Mapping[nn.Module, str], target: Target) -> list[list[int]]:
+    """The channels of each group that are to be removed."""
     from torch_pruning.pruner.importance import GroupMagnitudeImportance
 
-    scores = GroupMagnitudeImportance(p=1)(group)
-    count = int(len(scores) * amount)
-    root = group[0].dep
-    return graph.get_pruning_group(root.target.module, root.handler, scores.argsort()[:count].tolist())
+    scores = [GroupMagnitudeImportance(p=1)(group) for group in groups]
+    roots = [names[group[0].dep.target.module] for group in groups]
+    before = [target.before.get(root, len(score)) for root, score in zip(roots, scores, strict=True)]
+    if not target.everywhere:
+        counts = [int(old * target.amount) - (old - len(score)) for old, score in zip(before, scores, strict=True)]
+    else:
+        ranked = torch.cat([score / score.mean() for score in scores])
+        wanted = int(sum(before) * target.amount) - (sum(before) - len(ranked))
+        limit = ranked.sort().values[max(wanted, 0)]
+        counts = [int((score / score.mean() < limit).sum()) for score in scores]
+    return [
+        score.argsort()[: min(max(count, 0), len(score) - 1)].tolist()
+        for count, score in zip(counts, scores, strict=True)
+    ]
 
 
 def others(layer: nn.Module, removed: dict[str, set[int]]) -> Kept:

@@ -1,14 +1,16 @@
-"""How an exported model's files are laid out for whoever serves them."""
+"""A model repository of NVIDIA Triton.
 
-from collections.abc import Callable
+Source: https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_repository.html
+"""
+
 from pathlib import Path
 
 from trainwright_trainers.evaluation.parity import BATCH_SIZES
-from trainwright_trainers.pytorch.chain import Converted
+from trainwright_trainers.pytorch.export.layouts.layout import Delivery
 from trainwright_trainers.runtime.artifacts import Signature
 
-Layout = Callable[[Path, str, Converted], None]
-"""(directory that holds just the model's file, name of the job, what the model is) -> lays the directory out."""
+PLATFORMS = {"onnx": "onnxruntime_onnx", "torchscript": "pytorch_libtorch"}
+"""By our format."""
 
 TRITON_TYPES = {
     "bool": "TYPE_BOOL",
@@ -21,31 +23,34 @@ TRITON_TYPES = {
     "float32": "TYPE_FP32",
     "float64": "TYPE_FP64",
 }
-"""By NumPy's name (https://docs.nvidia.com/deeplearning/triton-inference-server/, Model Configuration, Datatypes)."""
+"""By NumPy's name (Triton's Model Configuration, Datatypes)."""
 
 
-def lay_out_plain(directory: Path, job: str, model: Converted) -> None:
-    """Leave the model's file where it is."""
+def lay_out_triton(directory: Path, delivery: Delivery) -> None:
+    """Make the directory a model repository whose one model has the job's name, in version 1.
 
-
-def lay_out_triton(directory: Path, job: str, model: Converted) -> None:
-    """Make the directory a Triton model repository whose one model has the job's name, in version 1."""
-    version = directory / job / "1"
+    What else the converter wrote goes into the model's folder: every folder of a repository is a model to Triton.
+    """
+    written = list(directory.iterdir())
+    home = directory / delivery.name
+    version = home / "1"
     version.mkdir(parents=True)
-    (directory / "model.onnx").rename(version / "model.onnx")
-    (directory / job / "config.pbtxt").write_text(triton_configuration(job, model))
+    for path in written:
+        path.rename((version if path.name == delivery.model.file else home) / path.name)
+    (home / "config.pbtxt").write_text(triton_configuration(delivery), encoding="utf-8")
 
 
-def triton_configuration(name: str, model: Converted) -> str:
-    """Triton's config.pbtxt of an ONNX model.
+def triton_configuration(delivery: Delivery) -> str:
+    """Triton's config.pbtxt of the model.
 
     With any batch size, the first dimension is Triton's to fill, up to the largest batch that parity is checked at;
     else the model is said not to batch, and every dimension is written down.
     """
+    model = delivery.model
     batches = all(tensor.shape[0] == "batch" for tensor in model.inputs)
     lines = [
-        f'name: "{name}"',
-        'platform: "onnxruntime_onnx"',
+        f'name: "{delivery.name}"',
+        f'platform: "{PLATFORMS[model.format]}"',
         f"max_batch_size: {max(BATCH_SIZES) if batches else 0}",
         *(_tensor("input", tensor, batches) for tensor in model.inputs),
         *(_tensor("output", tensor, batches) for tensor in model.outputs),

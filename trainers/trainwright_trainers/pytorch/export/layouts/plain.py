@@ -1,0 +1,9 @@
+"""The files as the converter wrote them."""
+
+from pathlib import Path
+
+from trainwright_trainers.pytorch.export.layouts.layout import Delivery
+
+
+def lay_out_plain(directory: Path, delivery: Delivery) -> None:
+    """Leave the files where they are."""

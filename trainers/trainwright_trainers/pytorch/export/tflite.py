@@ -1,0 +1,63 @@
+"""TFLite, by litert-torch (https://github.com/google-ai-edge/litert-torch): one sample at a time."""
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from trainwright_trainers.data import Array
+from trainwright_trainers.evaluation.tflite import FORMAT, tflite_signatures
+from trainwright_trainers.pytorch.artifacts import load_model
+from trainwright_trainers.pytorch.chain import Converted, Source
+from trainwright_trainers.pytorch.quiet import quiet
+from trainwright_trainers.runtime.errors import ConfigurationError
+
+FILE = "model.tflite"
+PACKAGES = ("litert-torch", "ai-edge-litert")
+
+
+def convert_to_tflite(source: Source, directory: Path, dynamic_batch: bool) -> Converted:
+    """Write the artifact's model to `directory` as a TFLite model; a quantized one stays what it is.
+
+    Raises:
+        ConfigurationError: any batch size is asked for, or the model can't be converted.
+    """
+    if dynamic_batch:
+        raise ConfigurationError("export.dynamicBatch must be false for tflite: its models have one batch size, here 1")
+    target = directory / FILE
+    if source.artifact.description.format == FORMAT:
+        shutil.copyfile(source.artifact.file(".tflite"), target)
+    else:
+        export_tflite(load_model(source.artifact, source.factory), source.sample, target)
+    return describe_tflite(target)
+
+
+def export_tflite(model: nn.Module, sample: Array, target: Path) -> None:
+    """Convert a model in evaluation mode on the CPU, for one sample at a time.
+
+    Raises:
+        ConfigurationError: the converter is not installed, or can't follow the model.
+    """
+    try:
+        with quiet():
+            import litert_torch
+    except ImportError as error:
+        raise ConfigurationError(
+            f"TFLite needs the extra trainwright[tflite] in the trainer's image: {error}"
+        ) from error
+    try:
+        with quiet():
+            litert_torch.convert(model, (torch.from_numpy(sample),)).export(str(target))
+    # the converter's passes raise what they like
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ConfigurationError(f"this model can't be converted to TFLite: {reason}") from error
+
+
+def describe_tflite(path: Path) -> Converted:
+    """What stands in a .tflite file."""
+    inputs, outputs = tflite_signatures(path)
+    tools = {"torch": torch.__version__} | {package: version(package) for package in PACKAGES}
+    return Converted(FORMAT, FILE, inputs, outputs, tools)
