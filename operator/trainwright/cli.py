@@ -209,18 +209,22 @@ def operator(
     """Run the operator: bring every TrainingJob of a cluster nearer to its end, until stopped."""
     from trainwright.controller.process import run_operator  # the command line works without the operator's libraries
 
-    run_operator(
-        namespaces=tuple(namespace or ()),
-        lease_namespace=lease_namespace,
-        lease_name=lease_name,
-        identity=identity,
-        config=config,
-        health_port=health_port,
-        metrics_port=metrics_port,
-        metrics_jobs=metrics_jobs,
-        workers=workers,
-        log_level=log_level,
-    )
+    try:
+        run_operator(
+            namespaces=tuple(namespace or ()),
+            lease_namespace=lease_namespace,
+            lease_name=lease_name,
+            identity=identity,
+            config=config,
+            health_port=health_port,
+            metrics_port=metrics_port,
+            metrics_jobs=metrics_jobs,
+            workers=workers,
+            log_level=log_level,
+        )
+    except ManifestError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(EXIT_INVALID) from None
 
 
 @app.command()

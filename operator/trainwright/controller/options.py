@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from trainwright.api.base import Model
-from trainwright.api.loading import read_manifests
+from trainwright.api.job import Framework
+from trainwright.api.loading import ManifestError, read_manifests
+from trainwright.api.problems import format_path, show
 
 
 class OperatorConfig(Model):
     """The operator's configuration file."""
 
-    images: Mapping[str, str] = {}
+    images: Mapping[Framework, str] = {}
     """The trainers' image by framework, for jobs that name none."""
 
     network_policies: bool = True
@@ -51,6 +54,22 @@ class OperatorOptions(Model):
 
 
 def read_config(path: Path) -> OperatorConfig:
-    """The configuration in a YAML file."""
-    bodies = list(read_manifests(path))
-    return OperatorConfig.model_validate(bodies[0] if bodies else {})
+    """The configuration in a YAML file.
+
+    Raises:
+        ManifestError: the file can't be read, or says what the operator doesn't know; the error names every mistake.
+    """
+    body, *_ = read_manifests(path)
+    try:
+        return OperatorConfig.model_validate(body)
+    except ValidationError as error:
+        mistakes = [_explain(details) for details in error.errors(include_url=False)]
+        raise ManifestError("\n".join(f"{path}: {mistake}" for mistake in mistakes)) from None
+
+
+def _explain(details: ErrorDetails) -> str:
+    place = format_path([part for part in details["loc"] if part != "[key]"])
+    if details["type"] == "extra_forbidden":
+        known = [field.alias or name for name, field in OperatorConfig.model_fields.items()]
+        return f"{place}: there is no such field; expected one of {', '.join(known)}"
+    return f"{place}: got {show(details['input'])}; {details['msg'][0].lower()}{details['msg'][1:]}"

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from trainwright.api.job import TrainingJob
+from trainwright.api.job import Framework, TrainingJob
 from trainwright.api.steps import Step
 from trainwright.manifests.site import Endpoint
 
@@ -28,7 +28,7 @@ class LocalSite:
         """Whatever runs here has the user's own network."""
         return False
 
-    def image(self, framework: str) -> str:
+    def image(self, framework: Framework) -> str:
         """No images are used here: the trainers of this installation run."""
         return f"this-installation/{framework}"
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from trainwright.api.job import TrainingJob
+from trainwright.api.job import Framework, TrainingJob
 from trainwright.api.steps import Step
 from trainwright.manifests.names import child_name, service_name
 
@@ -34,7 +34,7 @@ class Site(Protocol):
     def isolated(self) -> bool:
         """Whether each job's network is closed to others."""
 
-    def image(self, framework: str) -> str:
+    def image(self, framework: Framework) -> str:
         """The trainers' image for a framework."""
 
     def endpoint(self, job: TrainingJob, step: Step, index: int) -> Endpoint:
@@ -48,7 +48,7 @@ class Site(Protocol):
 class ClusterSite:
     """Pods on a cluster: they find each other by the names that the headless Service gives them."""
 
-    images: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[Framework, str] = field(default_factory=dict)
     """Image by framework, where it is not the default one."""
 
     root: str = "/workspace"
@@ -56,7 +56,7 @@ class ClusterSite:
     isolated: bool = True
     """Whether each job gets a NetworkPolicy."""
 
-    def image(self, framework: str) -> str:
+    def image(self, framework: Framework) -> str:
         """The configured image, else the project's own."""
         return self.images.get(framework, f"trainwright/{framework}:latest")
 
