@@ -167,6 +167,27 @@ def test_attempt_that_runs_goes_to_now() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seconds", "last"),
+    [
+        (4.2, "4 s"),
+        (100, "1 min 30 s"),
+        (343, "4 min"),
+        (5 * 86_400, "5 d"),
+        (40 * 86_400, "40 d"),
+        (1e11, "925928 d"),
+    ],
+)
+def test_timeline_counts_time_as_people_do(seconds: float, last: str) -> None:
+    (train,) = read_run(job_of([TRAIN], [done("train", 0.9)])).steps
+    attempts = [Attempt(1, BEGIN, BEGIN + seconds, "Succeeded")]
+    timeline = draw_timeline([StepRecord(train.step, train.status, attempts=attempts)], NOW.timestamp())
+    assert timeline is not None
+    assert timeline.ticks[0] == (0, "0 s")
+    assert timeline.ticks[-1][1] == last
+    assert len(timeline.ticks) <= 6
+
+
+@pytest.mark.parametrize(
     ("shown", "words"),
     [
         (numbers.size(39_039), "39.0 kB"),

@@ -1,5 +1,6 @@
 """When each attempt at each step ran, and what of it was lost: bars over the time since the job began."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,9 @@ from trainwright.report.scales import fit
 
 ROW = 44
 """Height of a row, in pixels. Across, everything is in percent of the width."""
-MARKED_TICKS = 4
+MOST_TICKS = 5
+TICK_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
+"""Distances that people count time in."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def draw_timeline(steps: Sequence[StepRecord], until: float) -> Timeline | None:
     undone = sum(attempt.undone_steps for attempt in attempts)
     return Timeline(
         rows=rows,
-        ticks=[(scale.at(value), numbers.duration(value)) for value in scale.ticks(MARKED_TICKS)],
+        ticks=[(scale.at(value), numbers.duration(value)) for value in _ticks(end - start)],
         height=ROW * len(rows),
         undone_steps=undone,
         undone_seconds=sum(attempt.undone_seconds for attempt in attempts),
@@ -85,6 +88,13 @@ def draw_timeline(steps: Sequence[StepRecord], until: float) -> Timeline | None:
         ),
         summary=f"{len(begun)} steps in {numbers.duration(end - start)}: {'; '.join(row.label for row in rows)}.",
     )
+
+
+def _ticks(seconds: float) -> list[float]:
+    """Round moments up to so many seconds."""
+    days = 86_400.0 * math.ceil(seconds / (MOST_TICKS * 86_400))
+    step = next((float(step) for step in TICK_SECONDS if seconds / step <= MOST_TICKS), days)
+    return [index * step for index in range(math.floor(seconds / step) + 1)]
 
 
 def _end(attempt: Attempt, until: float) -> float:
