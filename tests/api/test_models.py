@@ -54,11 +54,11 @@ def test_a_program_of_the_user_runs_on_all_workers_unless_told_otherwise() -> No
 
 def test_the_trainers_part_of_the_template_is_found() -> None:
     workers = load_job(right_objects()["maximal"]).spec.workers
-    assert workers.elastic
+    assert (workers.min_replicas, workers.max_replicas) == (2, 16)
     assert workers.trainer_container["env"] == [{"name": "NCCL_DEBUG", "value": "INFO"}]
     assert workers.pod_spec["nodeSelector"] == {"gpu": "h100"}
     plain = load_job(right_objects()["chain"]).spec.workers
-    assert (plain.elastic, plain.trainer_container, plain.pod_spec) == (False, {}, {})
+    assert (plain.min_replicas, plain.trainer_container, plain.pod_spec) == (None, {}, {})
 
 
 times = TypeAdapter(Time)
