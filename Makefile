@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed ## Make the virtual environment
 
@@ -25,6 +25,7 @@ demo: install ## Train on 2 workers, prune, quantize, export: the main job on th
 test: lint verify ## Run every check and test
 	$(BIN)/python -m testbed build
 	-$(BIN)/python -m testbed browser
+	-$(BIN)/python -m testbed.node packages
 	$(BIN)/python -m pytest
 
 test-fast: install ## Run the tests of the inner loop
@@ -70,6 +71,10 @@ pins: $(VENV)/.installed ## Compile the pinned requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --override requirements/overrides.txt \
 	  --extra operator --extra pytorch --extra tflite --extra jax pyproject.toml requirements/dev.in -o requirements/dev.txt
+	for image in operator pytorch; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	    --constraint requirements/dev.txt --extra $$image pyproject.toml -o requirements/$$image.txt; \
+	done
 
 clean: ## Remove what was made
 	rm -rf $(VENV) runs

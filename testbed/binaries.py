@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.build import cached_or_built
-from testbed.families import ETCD, FAMILIES, HELM, KUBERNETES, KWOK, MONITORING_CRDS
+from testbed.families import COREDNS, ETCD, FAMILIES, HELM, KUBERNETES, KWOK, MONITORING_CRDS
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,22 @@ def find_monitoring_crds() -> list[Path]:
     """The CRDs of the Prometheus operator that charts make objects of."""
     folder = cached_or_built(MONITORING_CRDS)
     return [folder / Path(file).name for file in MONITORING_CRDS.files]
+
+
+@dataclass(frozen=True)
+class NodeBinaries:
+    """Paths of the programs that a real node runs, beside Debian's."""
+
+    kubelet: Path
+    kube_proxy: Path
+    coredns: Path
+
+
+def find_node_binaries() -> NodeBinaries:
+    """Finds or builds them, as `find_binaries` does."""
+    kubelet, proxy = _in(cached_or_built(KUBERNETES), "kubelet", "kube-proxy")
+    (coredns,) = _in(cached_or_built(COREDNS), "coredns")
+    return NodeBinaries(kubelet=kubelet, kube_proxy=proxy, coredns=coredns)
 
 
 def build_all() -> list[Path]:

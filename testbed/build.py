@@ -40,27 +40,27 @@ def cached_or_built(family: Family) -> Path:
             "install Go 1.26 or newer, or put the programs of one Kubernetes version on PATH"
         )
     cache.mkdir(parents=True, exist_ok=True)
-    with _lock(cache / f"{family.name}.lock"):
+    with locked(cache / f"{family.name}.lock"):
         if not target.is_dir():
             _build(family, go, target)
     return target
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Held by one process at a time, so that two test runs don't build the same thing side by side."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _say(f"waiting for another build of {path.stem}")
+            say(f"waiting for another user of {path.stem}")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _build(family: Family, go: str, target: Path) -> None:
     """Builds into a folder beside `target` and renames it at the end: a build that was cut off leaves none."""
-    _say(f"building {family.name} {family.version}: once, and all of them take about 10 minutes on two idle cores")
+    say(f"building {family.name} {family.version}: once, and all of them take about 10 minutes on two idle cores")
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
         output = Path(scratch, "output")
@@ -74,7 +74,7 @@ def _build(family: Family, go: str, target: Path) -> None:
             "GOWORK": "off",
         }
         for name, package in family.programs.items():
-            _say(f"  {name}")
+            say(f"  {name}")
             command = [go, "build", "-ldflags", family.ldflags, "-o", str(output / name), package]
             _run(command, family, environment)
         if family.files:
@@ -83,7 +83,7 @@ def _build(family: Family, go: str, target: Path) -> None:
             for file in family.files:
                 shutil.copyfile(source / file, output / Path(file).name)
         output.rename(target)
-    _say(f"built {family.name} in {time.monotonic() - started:.0f} s into {target}")
+    say(f"built {family.name} in {time.monotonic() - started:.0f} s into {target}")
 
 
 def _run(command: list[str], family: Family, environment: dict[str, str]) -> str:
@@ -93,5 +93,6 @@ def _run(command: list[str], family: Family, environment: dict[str, str]) -> str
     return done.stdout
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """Tells whoever waits."""
     print(f"testbed: {message}", file=sys.stderr, flush=True)

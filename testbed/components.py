@@ -11,6 +11,10 @@ from testbed.certificates import Authority, signing_key
 from testbed.ports import free_ports
 
 HOST = "127.0.0.1"
+SERVICE_NETWORK = "10.96.0.0/12"
+API_SERVICE = "10.96.0.1"
+"""ClusterIP of the Service `kubernetes`, the first of its network."""
+API_SERVICE_NAMES = (API_SERVICE, "kubernetes.default", "kubernetes.default.svc")
 STAGES = tuple(sorted((Path(__file__).parent / "stages").glob("*.yaml")))
 
 
@@ -33,12 +37,14 @@ class Setup:
     binaries: Binaries
     ports: Ports
     authority: Authority
+    address: str = HOST
+    """Where pods reach the API server; the loopback address where no pod ever runs."""
 
     @classmethod
-    def create(cls, directory: Path, binaries: Binaries) -> "Setup":
+    def create(cls, directory: Path, binaries: Binaries, address: str = HOST) -> "Setup":
         """Picks ports and writes the certificates and keys."""
-        setup = cls(directory, binaries, Ports(*free_ports(len(Ports._fields))), Authority())
-        server = setup.authority.server("kubernetes", [HOST, "localhost"])
+        setup = cls(directory, binaries, Ports(*free_ports(len(Ports._fields))), Authority(), address)
+        server = setup.authority.server("kubernetes", [HOST, "localhost", address, *API_SERVICE_NAMES])
         setup.write("ca.crt", setup.authority.certificate)
         setup.write("server.crt", server.certificate)
         setup.write("server.key", server.key)
@@ -89,15 +95,19 @@ def etcd(setup: Setup) -> list[str]:
 
 def api_server(setup: Setup) -> list[str]:
     """The API server as a cluster runs it: RBAC, the default admission plug-ins, service-account tokens."""
+    kubelet_client = setup.authority.client("kube-apiserver-kubelet-client", ["system:masters"])
     return [
         str(setup.binaries.kube_apiserver),
         f"--etcd-servers=http://{HOST}:{setup.ports.etcd}",
-        f"--bind-address={HOST}",
-        f"--advertise-address={HOST}",
+        f"--bind-address={HOST if setup.address == HOST else '0.0.0.0'}",
+        f"--advertise-address={setup.address}",
         f"--secure-port={setup.ports.api_server}",
         # A loopback address must not become the endpoint of the Service `kubernetes`.
-        "--endpoint-reconciler-type=none",
-        "--service-cluster-ip-range=10.96.0.0/12",
+        *(["--endpoint-reconciler-type=none"] if setup.address == HOST else []),
+        f"--service-cluster-ip-range={SERVICE_NETWORK}",
+        "--kubelet-preferred-address-types=InternalIP",
+        f"--kubelet-client-certificate={setup.write('kubelet-client.crt', kubelet_client.certificate)}",
+        f"--kubelet-client-key={setup.write('kubelet-client.key', kubelet_client.key)}",
         "--authorization-mode=Node,RBAC",
         # As in any real cluster: what a pod may do is for PodSecurity to say, by namespace.
         "--allow-privileged",

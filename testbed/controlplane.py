@@ -1,5 +1,6 @@
 """A Kubernetes control plane for tests: etcd, API server, controller manager, scheduler, and kwok for the nodes."""
 
+import os
 import re
 import ssl
 import tempfile
@@ -21,6 +22,8 @@ from testbed.processes import Process, Usage
 from testbed.request_counts import Request, request_counts
 
 ADMINISTRATORS = "system:masters"
+DIRECTORY_PREFIX = "trainwright-testbed-"
+"""Of the directories of control planes, which go on with the id of the process that made them."""
 
 
 class ControlPlane(Cluster):
@@ -37,11 +40,10 @@ class ControlPlane(Cluster):
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="trainwright-testbed-"))
-            self._setup = Setup.create(Path(directory), find_binaries())
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{DIRECTORY_PREFIX}{os.getpid()}-"))
             self._processes = {}
             self._kubeconfigs = {}
-            self._start(stack)
+            self._begin(stack, Path(directory))
             self._running = stack.pop_all()
         return self
 
@@ -107,6 +109,11 @@ class ControlPlane(Cluster):
     def usage(self) -> dict[str, Usage]:
         """Memory and CPU time of each program, by its name."""
         return {name: process.usage() for name, process in self._processes.items()}
+
+    def _begin(self, stack: ExitStack, directory: Path) -> None:
+        """Starts everything; what is put on the stack is ended in reverse order."""
+        self._setup = Setup.create(directory, find_binaries())
+        self._start(stack)
 
     def _start(self, stack: ExitStack) -> None:
         setup = self._setup

@@ -49,7 +49,8 @@ class Family:
     @property
     def key(self) -> str:
         """Names one build: it changes with any pinned dependency, with the flags, and with the platform."""
-        parts = (self._go_mod(), (self.directory / "go.sum").read_text(), self.ldflags, *self.files)
+        own = [path.read_text() for path in sorted(self.directory.glob("*.go"))]
+        parts = (self._go_mod(), (self.directory / "go.sum").read_text(), self.ldflags, *self.files, *own)
         digest = hashlib.sha256("\0".join([*parts, sys.platform, platform.machine()]).encode())
         return f"{self.name}-{self.version}-{digest.hexdigest()[:12]}"
 
@@ -110,4 +111,11 @@ MONITORING_CRDS = Family(
     ),
 )
 
-FAMILIES = (KUBERNETES, ETCD, KWOK, HELM, MONITORING_CRDS)
+COREDNS = Family(
+    name="coredns",
+    module="github.com/coredns/coredns",
+    programs={"coredns": "."},
+    stamps={},
+)
+
+FAMILIES = (KUBERNETES, ETCD, KWOK, HELM, MONITORING_CRDS, COREDNS)

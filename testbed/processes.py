@@ -34,8 +34,14 @@ class Usage:
 class Process:
     """One program with its log. On Linux the kernel kills it when the thread that started it ends."""
 
-    def __init__(self, command: list[str], directory: Path, environment: Mapping[str, str] | None = None) -> None:
-        self.name = Path(command[0]).name
+    def __init__(
+        self,
+        command: list[str],
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or Path(command[0]).name
         self.log = directory / f"{self.name}.log"
         self._command = command
         # The developer's own ~/.kube and ~/.kwok must not matter.

@@ -128,7 +128,7 @@ def test_two_runs_build_once(path: Path, tmp_path: Path, monkeypatch: pytest.Mon
     said = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert len(log.read_text().splitlines()) == 1
-    assert sum("waiting for another build of etcd" in text for text in said) == 1
+    assert sum("waiting for another user of etcd" in text for text in said) == 1
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])

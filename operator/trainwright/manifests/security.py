@@ -16,6 +16,7 @@ def restricted_pod(context: Object | None) -> Object:
     return {
         "runAsNonRoot": True,
         "runAsUser": _USER,
+        "runAsGroup": _USER,
         "fsGroup": _USER,
         "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": {"type": "RuntimeDefault"},

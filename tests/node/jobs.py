@@ -1,0 +1,190 @@
+"""TrainingJobs of one namespace on the node: made, followed, and what befalls their pods."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from testbed import wait_until
+from testbed.binaries import find_kubectl
+from testbed.node import NodeCluster
+from trainwright.api.loading import read_manifests
+
+Object = dict[str, Any]
+
+EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
+LONG = 900
+"""Seconds that something may take that trains."""
+
+ONE_THREAD = {"name": "OMP_NUM_THREADS", "value": "1"}
+"""As `trainwright run` gives two workers on two cores: sums of other thread counts differ in the last digit."""
+
+
+def training(name: str, epochs: int, replicas: int = 2, **spec: Any) -> Object:
+    """A small model's training on `replicas` pods, with a checkpoint every 10 steps."""
+    train = {
+        "epochs": epochs,
+        "batchSize": 60,
+        "optimizer": {"name": "AdamW", "learningRate": 3e-3},
+        "checkpoint": {"everySteps": 10},
+    }
+    return {
+        "apiVersion": "trainwright.dev/v1alpha1",
+        "kind": "TrainingJob",
+        "metadata": {"name": name},
+        "spec": {
+            "framework": "pytorch",
+            "model": {
+                "factory": "trainwright_trainers.pytorch.models:resnet8",
+                "args": {"in_channels": 1, "classes": 10, "width": 8},
+            },
+            "data": {"factory": "trainwright_trainers.data:digits"},
+            "workers": {"replicas": replicas, "template": with_trainer(env=[ONE_THREAD])},
+            "steps": [{"name": "train", "train": train}],
+        }
+        | spec,
+    }
+
+
+def with_trainer(**container: Any) -> Object:
+    """A pod template with the user's part of the trainer's container."""
+    return {"spec": {"containers": [{"name": "trainer", **container}]}}
+
+
+def example(name: str) -> Object:
+    """One of the project's examples."""
+    return next(read_manifests(EXAMPLES / f"{name}.yaml"))
+
+
+def losses(folder: Path) -> dict[int, float]:
+    """The loss at every step of a training, from the storage's root."""
+    lines = (folder / "steps/train/history.jsonl").read_text().splitlines()
+    return {entry["step"]: entry["loss"] for entry in map(json.loads, lines) if "loss" in entry}
+
+
+class Jobs:
+    """The TrainingJobs of a namespace."""
+
+    def __init__(self, node: NodeCluster, namespace: str) -> None:
+        self._node, self.client, self.namespace = node, node.client, namespace
+        self._path = f"/apis/trainwright.dev/v1alpha1/namespaces/{namespace}/trainingjobs"
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
+
+    def kubectl(self, *arguments: str, body: Object | None = None) -> str:
+        """What kubectl prints; `body` is what it reads."""
+        command = [str(find_kubectl()), "--namespace", self.namespace, *arguments]
+        environment = {**os.environ, "KUBECONFIG": str(self._node.kubeconfig()), "HOME": str(self._node.directory)}
+        text = None if body is None else yaml.safe_dump(body)
+        done = subprocess.run(command, env=environment, input=text, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def path(self, name: str) -> str:
+        """The API's path of a job."""
+        return f"{self._path}/{name}"
+
+    def apply(self, body: Object) -> None:
+        self.kubectl("apply", "--filename=-", body=body)
+
+    def patch(self, name: str, **spec: Any) -> None:
+        self.client.patch(self.path(name), {"spec": spec})
+
+    def status(self, name: str) -> Object:
+        status: Object = self.client.get(self.path(name)).get("status", {})
+        return status
+
+    def condition(self, name: str, kind: str) -> Object:
+        return next((item for item in self.status(name).get("conditions", ()) if item["type"] == kind), {})
+
+    def wait_for(self, name: str, holds: Callable[[Object], Any], what: str, seconds: float = LONG) -> Object:
+        """Waits until something holds of the status, which is returned."""
+        return wait_until(lambda: status if holds(status := self.status(name)) else None, f"{name} {what}", seconds)
+
+    def wait(self, name: str, phase: str, seconds: float = LONG) -> Object:
+        """Waits for a phase; another end than that is a failure at once, with the words."""
+
+        def there(status: Object) -> bool:
+            if status.get("phase") == "Failed" != phase:
+                raise AssertionError(f"{name} failed: {self.condition(name, 'Failed').get('message')}")
+            return status.get("phase") == phase
+
+        return self.wait_for(name, there, f"is {phase}", seconds)
+
+    def why_not_running(self, name: str, word: str, seconds: float = 180) -> str:
+        """What the condition Running says, once it has a word in it."""
+
+        def told() -> str:
+            message: str = self.condition(name, "Running").get("message", "")
+            return message if word in message else ""
+
+        return wait_until(told, f"{name} says {word!r}", seconds)
+
+    def pods(self, name: str) -> list[Object]:
+        """The job's pods, by name."""
+        items = self.client.get(self._pods, labelSelector=f"trainwright.dev/job-name={name}")["items"]
+        return sorted(items, key=lambda pod: str(pod["metadata"]["name"]))
+
+    def live_pods(self, name: str) -> list[Object]:
+        """Those that run and were not told to end."""
+        return [
+            pod
+            for pod in self.pods(name)
+            if pod["status"].get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    def delete_pod(self, pod: Object) -> None:
+        self.client.delete(f"{self._pods}/{pod['metadata']['name']}")
+
+    def log(self, pod: Object) -> str:
+        return self.client.text(f"{self._pods}/{pod['metadata']['name']}/log")
+
+    def events(self, name: str) -> list[str]:
+        """Reasons of the events about a job."""
+        path = f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events"
+        items = self.client.get(path)["items"]
+        mine = [item for item in items if item["regarding"].get("kind") == "TrainingJob"]
+        mine = [item for item in mine if item["regarding"]["name"] == name]
+        return [item["reason"] for item in sorted(mine, key=lambda item: str(item["eventTime"]))]
+
+    def storage(self, name: str) -> Path:
+        """Where the job's own files are on this machine."""
+        claim = self.client.get(f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims/{name}")
+        return self._node.volumes / claim["spec"]["volumeName"] / name
+
+    def checkpoints(self, name: str) -> list[int]:
+        """Steps of the checkpoints that are complete."""
+        folder = self.storage(name) / "steps/train/checkpoints"
+        return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-" + 8 * "[0-9]"))
+
+    def wait_checkpoint(self, name: str, after: int) -> int:
+        """Waits for a checkpoint of a later step than `after`."""
+
+        def newest() -> int:
+            steps = self.checkpoints(name)
+            return steps[-1] if steps and steps[-1] > after else 0
+
+        return wait_until(newest, f"{name} has a checkpoint after step {after}", LONG)
+
+    def journal(self, name: str) -> list[Object]:
+        """What happened to the training, from its own records."""
+        return [
+            json.loads(line) for line in (self.storage(name) / "steps/train/journal.jsonl").read_text().splitlines()
+        ]
+
+    def kill_worker(self, pod: Object) -> None:
+        """SIGKILL for one of the training processes in a pod, as the kernel would send it."""
+        uid = pod["metadata"]["uid"]
+        inside = [process for process in _workers() if uid in Path(f"/proc/{process.pid}/cgroup").read_text()]
+        assert inside, f"no training process in {pod['metadata']['name']}"
+        inside[0].send_signal(signal.SIGKILL)
+
+
+def _workers() -> Sequence[psutil.Process]:
+    found = psutil.process_iter(["cmdline"])
+    return [process for process in found if "trainwright_trainers.pytorch.worker" in (process.info["cmdline"] or ())]
