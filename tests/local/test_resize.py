@@ -18,6 +18,7 @@ from trainwright.planning.actions import Event
 
 pytestmark = pytest.mark.slow
 
+DIGITS = {"factory": "trainwright_trainers.data:digits"}
 MLP = {"factory": "trainwright_trainers.pytorch.models:mlp"}
 TRAIN = {
     "epochs": 80,
@@ -99,9 +100,6 @@ class Followed:
         return [json.loads(line)["event"] for line in path.read_text().splitlines()]
 
 
-DIGITS = {"factory": "trainwright_trainers.data:digits"}
-
-
 @pytest.fixture
 def follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Followed]]:
     """Starts runs that leave no process behind."""
@@ -146,3 +144,39 @@ def test_a_resize_in_mid_training_keeps_the_pods_that_stay_and_loses_no_step(fol
     alone.until_phase("Complete")
     scaled, unscaled = ([loss for _, loss in item.losses()] for item in (run, alone))
     np.testing.assert_allclose(scaled, unscaled, rtol=2e-3)
+
+
+def test_an_elastic_group_is_suspended_as_a_whole_and_goes_on_with_another_size(
+    follow: Callable[..., Followed],
+) -> None:
+    run = follow("suspended", replicas=2, minReplicas=1, maxReplicas=4)
+    run.until_trained_by(2)
+    policy = run.runner.job.spec.run_policy
+    run.change(run_policy=policy.model_copy(update={"suspend": True}))
+    run.until_phase("Suspended")
+    run.resize(1)
+    (run.watch / "go").touch()
+    run.change(run_policy=policy)
+    run.until_phase("Complete")
+    status = run.runner.job.status
+    assert (status.restarts, status.steps[0].failures) == (0, [])
+    assert [step for step, _ in run.losses()] == list(range(1, STEPS + 1))
+    assert set(run.sizes()) == {1, 2}
+
+
+def test_a_lost_worker_still_restarts_an_elastic_group_as_a_whole(follow: Callable[..., Followed]) -> None:
+    run = follow("lost", replicas=2, minReplicas=1, maxReplicas=4)
+    run.until_trained_by(2)
+    two = run.pods()
+    (worker,) = (
+        process
+        for process in psutil.Process(two[1]).children(recursive=True)
+        if "trainwright_trainers.pytorch.worker" in process.cmdline()
+    )
+    worker.kill()
+    run.until(lambda: run.runner.job.status.restarts == 1)
+    (failure,) = run.runner.job.status.steps[0].failures
+    assert failure.cause == "Error"
+    assert failure.message.startswith("worker 1 failed with exit code 137 in rank 1: SIGKILL")
+    (run.watch / "go").touch()
+    run.until_phase("Complete")
