@@ -75,6 +75,24 @@ def test_a_change_of_mind_in_the_middle_of_a_resize_is_followed(jobs: TrainingJo
     finish(jobs, "hasty")
 
 
+def test_a_worker_that_was_let_go_fails_nothing_for_as_long_as_its_pod_is_there(jobs: TrainingJobs) -> None:
+    create(jobs, "held", stop_after="0s")
+    (last,) = (life.worker for life in jobs.live("held") if life.worker.index == 1)
+    path = f"/api/v1/namespaces/{jobs.namespace}/pods/{last.name}"
+    known = jobs.client.get(path)["metadata"].get("finalizers", [])
+    jobs.client.patch(path, {"metadata": {"finalizers": [*known, "tests.trainwright.dev/hold"]}})
+    jobs.scale("held", 1)
+    wait_until(lambda: jobs.client.get(path)["status"]["phase"] == "Failed", "worker 1 has ended")
+
+    def noticed() -> bool:
+        status = jobs.jobs("held")[0]["status"]
+        return status.get("active") == 1 and not status.get("terminating")
+
+    wait_until(noticed, "the Job controller has seen it")
+    finish(jobs, "held")
+    jobs.client.patch(path, {"metadata": {"finalizers": None}})
+
+
 def test_an_elastic_child_resized_by_hand_is_put_right_in_place(jobs: TrainingJobs) -> None:
     create(jobs, "handy")
     two = wait_size(jobs, "handy", 2)
