@@ -1,4 +1,4 @@
-"""Real runs of the PyTorch trainer: in pods' stead, processes on this machine."""
+"""Real runs of the trainers: in pods' stead, processes on this machine."""
 
 import json
 import os
@@ -38,6 +38,7 @@ class Job:
     name: str = "train"
     input: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    framework: str = "pytorch"
 
     @property
     def directory(self) -> Path:
@@ -54,7 +55,7 @@ class Job:
         configuration = StepConfiguration(
             job="job",
             namespace="default",
-            framework="pytorch",
+            framework=self.framework,
             seed=1,
             model=Factory.model_validate(self.model),
             data=Factory.model_validate(self.data),
@@ -125,14 +126,17 @@ class Pod:
             **job.variables(),
             "TRAINWRIGHT_TERMINATION_LOG": str(self._message),
             "TRAINWRIGHT_INDEX": str(rank),
+            "TRAINWRIGHT_PROCESSES_PER_WORKER": str(processes),
             "PET_NNODES": str(nodes),
             "PET_NPROC_PER_NODE": str(processes),
             "PET_NODE_RANK": str(rank),
             "PET_MASTER_ADDR": "127.0.0.1",
             "PET_MASTER_PORT": str(port),
+            "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
+            "JAX_NUM_PROCESSES": str(nodes * processes),
             "PYTHONPATH": str(ROOT),
         }
-        command = [sys.executable, "-m", "trainwright_trainers.pytorch"]
+        command = [sys.executable, "-m", f"trainwright_trainers.{job.framework}"]
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
     def workers(self) -> list[psutil.Process]:

@@ -39,7 +39,18 @@ CAPABILITIES = {
         ),
     ),
     "tensorflow": Capabilities(kinds=("run",)),
-    "jax": Capabilities(kinds=("run",)),
+    "jax": Capabilities(
+        kinds=("train", "run"),
+        optimizers=(
+            *("adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan"),
+            *("amsgrad", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "radam", "rmsprop", "rprop"),
+            *("sgd", "sm3", "yogi"),
+        ),
+        schedules=(
+            *("constant_schedule", "cosine_decay_schedule", "cosine_onecycle_schedule", "exponential_decay"),
+            *("linear_onecycle_schedule", "linear_schedule", "polynomial_schedule"),
+        ),
+    ),
     "mxnet": Capabilities(kinds=()),
 }
 """By framework. A kind that is missing has no trainer in this version."""

@@ -1,9 +1,6 @@
 """Batches as tensors on the device, read by this process only as far as they are its own."""
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,14 +9,12 @@ import torch
 from torch import Tensor
 
 from trainwright_trainers.data import Array, Arrays, Dataset, read_batch
+from trainwright_trainers.data.ahead import ReadAhead
 from trainwright_trainers.data.order import GlobalBatch, Indices, Position, epoch_batches, global_batch
 from trainwright_trainers.pytorch.processes import Processes
 
 Wanted = TypeVar("Wanted")
 Read = TypeVar("Read")
-
-MOST_READERS = 8
-"""Threads that read samples ahead of a process' training at most."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Reader:
         self.dataset = dataset
         self.device = device
         at_once = isinstance(dataset, Arrays) and device.type == "cpu"
-        self._threads = None if at_once else ThreadPoolExecutor(_readers(), thread_name_prefix="reader")
+        self._ahead = None if at_once else ReadAhead()
 
     def read(self, indices: Indices) -> tuple[Tensor, Tensor]:
         """The samples as (inputs, targets) on the device."""
@@ -56,18 +51,7 @@ class Reader:
 
     def map(self, read: Callable[[Wanted], Read], wanted: Iterator[Wanted]) -> Iterator[Read]:
         """What `read` gives for each of what is wanted, in that order."""
-        return map(read, wanted) if self._threads is None else self._ahead(self._threads, read, wanted)
-
-    def _ahead(
-        self, threads: ThreadPoolExecutor, read: Callable[[Wanted], Read], wanted: Iterator[Wanted]
-    ) -> Iterator[Read]:
-        ahead: deque[Future[Read]] = deque()
-        for one in wanted:
-            ahead.append(threads.submit(read, one))
-            if len(ahead) > _readers():
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+        return map(read, wanted) if self._ahead is None else self._ahead.map(read, wanted)
 
 
 class Feeder:
@@ -110,9 +94,3 @@ def _tensor(array: Array, device: torch.device) -> Tensor:
         array = array.astype(np.float32)
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     return tensor if device.type == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
-
-
-def _readers() -> int:
-    """Reading threads of this process: its share of the CPUs."""
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, min(MOST_READERS, len(os.sched_getaffinity(0)) // local))

@@ -15,6 +15,7 @@ from trainwright_trainers.pytorch.optimization import make_optimizer, make_sched
 from trainwright_trainers.pytorch.precision import make_scaler
 from trainwright_trainers.pytorch.processes import Processes
 from trainwright_trainers.runtime.artifacts import Artifact, read_artifact
+from trainwright_trainers.runtime.batches import check_batch_size
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.errors import ConfigurationError
 
@@ -74,17 +75,3 @@ def initial_model(factory: Factory, source: Artifact | None) -> nn.Module:
     from trainwright_trainers.pytorch.artifacts import load_model  # not needed by most trainings, and slow to import
 
     return load_model(source, factory)
-
-
-def check_batch_size(options: Train, samples: int, processes: int, field: str) -> None:
-    """Refuse a batch that can't be filled, or of which a process or a part would have nothing."""
-    size = options.batch_size
-    if size > samples:
-        raise ConfigurationError(f"{field}.batchSize: {size} is more than the {samples} samples of the train split")
-    if size < processes:
-        raise ConfigurationError(f"{field}.batchSize: {size} must be at least the number of processes, {processes}")
-    if size // processes < options.gradient_accumulation:
-        raise ConfigurationError(
-            f"{field}.gradientAccumulation: {options.gradient_accumulation} parts can't be made of a process' share of"
-            f" {size // processes} samples (batchSize {size} over {processes} processes)"
-        )

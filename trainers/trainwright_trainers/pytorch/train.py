@@ -16,7 +16,7 @@ from trainwright_trainers.pytorch.processes import Processes, joined, this_proce
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.losses import Losses
-from trainwright_trainers.runtime.reporting import Reporter
+from trainwright_trainers.runtime.reporting import begin_reporting
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,8 @@ def train(step: StepContext, processes: Processes, prepared: Prepared, losses: L
     checkpointing = Checkpointing(Checkpoints(step.checkpoints, options.checkpoint.keep), processes)
     resumed_from, notes = checkpointing.restore(state)
     losses.lap("restore")
-    reporter = None
-    if processes.first:
-        history = step.history
-        undone = history.begin(state.step)
-        if resumed_from is not None or undone.steps:
-            step.journal.record(
-                "resumed", step=state.step, undoneSteps=undone.steps, undoneSeconds=round(undone.seconds, 3)
-            )
-        losses.add("replay", undone.seconds)
-        losses.save()
-        reporter = Reporter(history, step.progress, losses)
+    resumed = resumed_from is not None
+    reporter = begin_reporting(step, losses, state.step, resumed=resumed) if processes.first else None
     feeder = Feeder(
         prepared.splits.train,
         processes,

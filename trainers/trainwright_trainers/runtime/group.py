@@ -30,6 +30,15 @@ class GroupDirectory:
         """Whether any worker has started."""
         return any(self._path.glob("started-*"))
 
+    @property
+    def met(self) -> bool:
+        """Whether any worker has met those of all pods."""
+        return any(self._path.glob("met-*"))
+
+    def meet(self, rank: int) -> None:
+        """Say that the worker has met all others."""
+        (self._path / f"met-{rank}").touch()
+
     def enter(self, rank: int) -> None:
         """Say that the worker has started; a result of the one before it with the same rank is dropped."""
         self._result(rank).unlink(missing_ok=True)

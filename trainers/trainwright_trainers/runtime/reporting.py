@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.history import History
 from trainwright_trainers.runtime.logs import LOG
 from trainwright_trainers.runtime.losses import Losses
@@ -103,3 +104,23 @@ class Reporter:
         if self._losses is not None:
             self._losses.add("checkpoint", seconds)
             self._losses.save()
+
+
+def begin_reporting(step: StepContext, losses: Losses, training_step: int, *, resumed: bool) -> Reporter:
+    """Cut the history where the training goes on, say in the journal what that undid, and report from there on.
+
+    Args:
+        step: the step.
+        losses: counts the time that is lost.
+        training_step: optimizer step that the training goes on from.
+        resumed: whether it goes on from a checkpoint.
+    """
+    history = step.history
+    undone = history.begin(training_step)
+    if resumed or undone.steps:
+        step.journal.record(
+            "resumed", step=training_step, undoneSteps=undone.steps, undoneSeconds=round(undone.seconds, 3)
+        )
+    losses.add("replay", undone.seconds)
+    losses.save()
+    return Reporter(history, step.progress, losses)

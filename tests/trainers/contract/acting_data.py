@@ -1,0 +1,73 @@
+"""Data that acts when it is read, as no framework can tell apart from other data.
+
+It is told what to do by variables: in the process of rank AT_RANK, at the read number AT of a training sample, once for
+each file ONCE.
+"""
+
+import os
+import signal
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from trainwright_trainers.data import Splits, digits
+from trainwright_trainers.runtime.group import PARENT_VARIABLE
+
+
+class Acting:
+    """Samples one by one; reading one of them does something."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._samples = digits().train
+        self._act = act
+        self._reads = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.int64]:
+        with self._lock:
+            self._reads += 1
+            mark = Path(os.environ["ONCE"])
+            here = os.environ.get("RANK", "0") == os.environ["AT_RANK"]
+            if here and self._reads == int(os.environ["AT"]) and not mark.exists():
+                mark.touch()
+                self._act()
+        return self._samples[index]
+
+
+def that_kills() -> Splits:
+    """SIGKILL to the process."""
+    return Splits(Acting(lambda: os.kill(os.getpid(), signal.SIGKILL)), digits().validation)
+
+
+def that_stops() -> Splits:
+    """SIGTERM to the pod's entry point, twice, as an impatient user does it."""
+
+    def stop() -> None:
+        for _ in range(2):
+            os.kill(int(os.environ[PARENT_VARIABLE]), signal.SIGTERM)
+        time.sleep(0.5)  # what the entry point takes to notice
+
+    return Splits(Acting(stop), digits().validation)
+
+
+def that_scrapes() -> Splits:
+    """Reads /metrics as Prometheus would."""
+
+    def scrape() -> None:
+        address = f"http://127.0.0.1:{os.environ['TRAINWRIGHT_METRICS_PORT']}/metrics"
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(address) as reply:
+                    Path(os.environ["ONCE"]).write_bytes(reply.read())
+                return
+            except OSError:
+                time.sleep(0.1)
+
+    return Splits(Acting(scrape), digits().validation)

@@ -1,0 +1,131 @@
+"""A JAX model as an artifact: weights in safetensors, and in artifact.json how to make the model around them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flax
+import jax
+import numpy as np
+import safetensors
+from safetensors import SafetensorError
+
+from trainwright.api.base import JsonObject
+from trainwright.api.steps import Factory
+from trainwright_trainers.jax.networks import Network, Variables, make_network
+from trainwright_trainers.jax.trees import flatten, read_tensors, unflatten, write_tensors
+from trainwright_trainers.runtime.artifacts import (
+    Artifact,
+    ArtifactError,
+    Description,
+    Parent,
+    Signature,
+    write_artifact,
+)
+from trainwright_trainers.runtime.errors import ConfigurationError
+
+FORMAT = "safetensors"
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its arrays."""
+
+    network: Network
+    variables: Variables
+    sample: jax.ShapeDtypeStruct
+    """What a batch of one input is like, [1, ...]."""
+
+    def run(self, inputs: Any) -> jax.Array:
+        """The outputs for a batch, as they are when nothing is trained."""
+        outputs, _ = self.network.apply(self.variables, inputs, training=False, key=jax.random.key(0))
+        return outputs
+
+
+def write_model(
+    draft: Path,
+    model: Model,
+    *,
+    name: str,
+    factory: Factory,
+    recipe: JsonObject | None = None,
+    parent: Parent | None = None,
+) -> Artifact:
+    """Make an artifact of the model in the directory `draft`.
+
+    Args:
+        draft: an empty directory, from `drafted`.
+        model: the trained model.
+        name: the step that made it.
+        factory: what made the model.
+        recipe: what was done to the model since.
+        parent: the artifact that it was made from.
+    """
+    write_tensors(flatten(stored(model.variables)), draft / WEIGHTS)
+    return write_artifact(
+        draft,
+        Description(
+            name=name,
+            format=FORMAT,
+            model=factory,
+            inputs=[signature("input", model.sample)],
+            outputs=[signature("output", jax.eval_shape(model.run, model.sample))],
+            recipe=recipe or {},
+            parent=parent,
+            tools={"jax": jax.__version__, "flax": flax.__version__, "safetensors": safetensors.__version__},
+        ),
+    )
+
+
+def load_model(artifact: Artifact, factory: Factory) -> Model:
+    """The artifact's model: made by `factory`, filled with the weights.
+
+    The factory comes from the job's configuration, since one from artifact.json could name any callable there is.
+
+    Raises:
+        ConfigurationError: the artifact's model was made by another factory or with other arguments, or the artifact
+            is not a JAX model.
+        ArtifactError: the weights are not those of such a model.
+    """
+    description = artifact.description
+    if description.format != FORMAT:
+        raise ConfigurationError(
+            f"the artifact of step {description.name!r} has the format {description.format}; this step needs a"
+            f" {FORMAT} model: put it before the step that converts the model"
+        )
+    if description.model != factory:
+        raise ConfigurationError(
+            f"spec.model is {factory.to_dict()}, but the model of step {description.name!r} was made by"
+            f" {description.model.to_dict()}: its weights only fit the same factory with the same arguments"
+        )
+    network = make_network(factory)
+    sample = example(description)
+    shapes = jax.eval_shape(network.initialize, jax.random.key(0), sample)
+    try:
+        found = unflatten(read_tensors(artifact.file(".safetensors")), stored(shapes))
+    except SafetensorError as error:
+        raise ArtifactError(f"{WEIGHTS} is not a safetensors file: {error}") from error
+    except ValueError as error:
+        raise ArtifactError(
+            f"the weights don't fit the model: {error}; spec.model must be what the weights were trained with"
+        ) from error
+    return Model(network, Variables(found["parameters"], found["state"]), sample)
+
+
+def example(description: Description) -> jax.ShapeDtypeStruct:
+    """A batch of one of what the artifact's model takes, without content."""
+    taken = description.inputs[0]
+    if not all(isinstance(size, int) for size in taken.shape[1:]):
+        raise ArtifactError(f"the model's input {taken.name} has the shape {taken.shape}; only its first may vary")
+    return jax.ShapeDtypeStruct((1, *taken.shape[1:]), np.dtype(taken.dtype))
+
+
+def stored(variables: Variables) -> dict[str, Any]:
+    """The arrays under the names that they have in the file."""
+    return {"parameters": variables.parameters, "state": variables.state}
+
+
+def signature(name: str, batch: Any) -> Signature:
+    """One input or output that takes any number of such samples."""
+    return Signature(name=name, dtype=batch.dtype.name, shape=["batch", *batch.shape[1:]])

@@ -1,0 +1,123 @@
+"""The group of processes that train together, and the mesh of all their devices."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from trainwright_trainers.data import Array
+from trainwright_trainers.runtime.group import GROUP_VARIABLE, GroupDirectory
+
+AXIS = "data"
+"""The mesh's axis that a batch is spread over."""
+MEETING_SECONDS = 300
+"""How long a process waits for the others to come."""
+HEARTBEAT_SECONDS = 10
+"""After how long without a sign of life a process is taken for lost."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process' place among those that train together, and the devices of all.
+
+    `gather` is collective: all processes must call it in the same order.
+    """
+
+    rank: int
+    size: int
+    mesh: Mesh
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and reports for all."""
+        return self.rank == 0
+
+    @property
+    def devices(self) -> int:
+        """Devices of all processes together."""
+        return self.mesh.size
+
+    @property
+    def own_devices(self) -> list[int]:
+        """Places of this process' devices among all."""
+        places = enumerate(self.mesh.devices.flat)
+        return [place for place, device in places if device.process_index == self.rank]
+
+    @property
+    def replicated(self) -> NamedSharding:
+        """For what is the same on every device."""
+        return NamedSharding(self.mesh, PartitionSpec())
+
+    @property
+    def spread(self) -> NamedSharding:
+        """For what has a first dimension with one entry for each device."""
+        return NamedSharding(self.mesh, PartitionSpec(AXIS))
+
+    def replicate(self, tree: Any) -> Any:
+        """The tree of arrays, the same in every process, on all devices."""
+
+        def place(value: Any) -> jax.Array:
+            array = np.asarray(value)
+            return jax.make_array_from_callback(array.shape, self.replicated, lambda index: array[index])
+
+        return jax.tree.map(place, tree)
+
+    def gather(self, row: Array) -> Array:
+        """The rows of all processes, by rank: [n] float64, as long in every process -> [processes, n]."""
+        if self.size == 1:
+            return row[None]
+        bits = multihost_utils.process_allgather(row.astype(np.float64).view(np.uint32))
+        return np.asarray(bits).view(np.float64)
+
+
+def local(tree: Any) -> Any:
+    """A replicated tree as arrays on this process' first device."""
+    return jax.tree.map(lambda value: value.addressable_data(0), tree)
+
+
+def meet() -> Processes:
+    """Be connected with the other processes, by NCCL between GPUs and gloo between CPUs; alone when there are none.
+
+    JAX must know the others before its first computation.
+    """
+    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    if size > 1:
+        # Requests to stop reach the pod's entry point, which has its own way to tell the workers.
+        jax.config.update("jax_enable_preemption_service", False)
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        several = int(os.environ["LOCAL_WORLD_SIZE"]) > 1
+        jax.distributed.initialize(
+            os.environ["JAX_COORDINATOR_ADDRESS"],
+            size,
+            rank,
+            local_device_ids=[int(os.environ["LOCAL_RANK"])] if several else None,
+            cluster_detection_method="deactivate",
+            initialization_timeout=MEETING_SECONDS,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+        )
+    if GROUP_VARIABLE in os.environ:
+        GroupDirectory(Path(os.environ[GROUP_VARIABLE])).meet(rank)
+    return Processes(rank, size, Mesh(np.array(jax.devices()), (AXIS,)))
+
+
+def part() -> None:
+    """End the connection, with all processes: from then on one may end without the others' noticing; collective."""
+    if jax.process_count() > 1:
+        jax.distributed.shutdown()
+
+
+PEER_LOST = (
+    *("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Connection refused", "Gloo"),
+    *("gloo/transport/", "NCCL", "coordination service", "CoordinationService", "heartbeat", "DEADLINE_EXCEEDED"),
+)
+"""What JAX's errors say when another process is gone."""
+
+
+def lost_peer(error: Exception) -> bool:
+    """Whether an error only says that another process is gone."""
+    return isinstance(error, jax.errors.JaxRuntimeError) and any(words in str(error) for words in PEER_LOST)

@@ -1,0 +1,46 @@
+"""How a step ends: what it made is loaded from its files, measured beside what it was made from, and published."""
+
+from trainwright.api.base import JsonObject
+from trainwright.api.contract import StepResult
+from trainwright.api.steps import Factory
+from trainwright_trainers.chain.publishing import publish
+from trainwright_trainers.data import Dataset
+from trainwright_trainers.evaluation import compare_exactly
+from trainwright_trainers.jax.artifacts import Model, write_model
+from trainwright_trainers.jax.predictors import open_model, subject_of
+from trainwright_trainers.runtime.artifacts import Artifact, drafted
+from trainwright_trainers.runtime.context import StepContext
+
+
+def publish_model(
+    context: StepContext,
+    model: Model,
+    factory: Factory,
+    validation: Dataset,
+    *,
+    parent: Artifact | None = None,
+    recipe: JsonObject | None = None,
+    notes: list[str] | None = None,
+) -> StepResult:
+    """Publish a JAX model as the step's artifact. In one process only.
+
+    Args:
+        context: the step.
+        model: the model, with arrays of this process only.
+        factory: what made it.
+        validation: the split that it is measured on.
+        parent: the artifact that it was made from; none when it was trained from its initial weights.
+        recipe: what was done to the model since its factory made it; as in the parent when None.
+        notes: what the user should know.
+
+    Raises:
+        ParityError: loaded again from its files, the model gives other outputs.
+    """
+    if recipe is None:
+        recipe = parent.description.recipe if parent else {}
+    with drafted(context.output) as draft:
+        name = context.configuration.step.name
+        lineage = parent.as_parent if parent else None
+        made = write_model(draft, model, name=name, factory=factory, recipe=recipe, parent=lineage)
+        parity = compare_exactly(open_model(model, 1), subject_of(made, factory).open(1), validation)
+        return publish(context, made, factory, validation, parity, subject_of, parent=parent, notes=notes)

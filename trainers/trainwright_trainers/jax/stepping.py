@@ -1,0 +1,117 @@
+"""One optimizer step as one compiled program over all devices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh, PartitionSpec
+
+from trainwright.api.steps import Precision
+from trainwright_trainers.jax.checkpointing import Learned
+from trainwright_trainers.jax.losses import Loss, of_samples
+from trainwright_trainers.jax.networks import Network, Tree, Variables
+from trainwright_trainers.jax.optimization import Optimization
+from trainwright_trainers.jax.processes import AXIS
+from trainwright_trainers.jax.trees import map_floats
+
+
+class Told(NamedTuple):
+    """What a step tells, each a number."""
+
+    loss: jax.Array
+    """Mean over the global batch."""
+    rate: jax.Array
+    """Learning rate."""
+    gradient_norm: jax.Array
+    """Before clipping."""
+
+
+Step = Callable[[Learned, jax.Array, jax.Array, jax.Array, Any], tuple[Learned, Told]]
+"""(what is learned, inputs, targets, weights, number of the step) -> (what is learned, what the step tells).
+
+The first is given away: its memory is used for the result.
+"""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is made small."""
+
+    network: Network
+    loss: Loss
+    precision: Precision
+
+    def forward(
+        self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array
+    ) -> tuple[jax.Array, Tree]:
+        """(outputs, changed state): in bf16 where asked for, but the state and the outputs."""
+        if self.precision != "bf16":
+            return self.network.apply(variables, inputs, training=training, key=key)
+        parameters, inputs = map_floats(lambda leaf: leaf.astype(jnp.bfloat16), (variables.parameters, inputs))
+        outputs, state = self.network.apply(Variables(parameters, variables.state), inputs, training=training, key=key)
+        types = jax.tree.map(lambda leaf: leaf.dtype, variables.state)
+        return outputs.astype(jnp.float32), jax.tree.map(lambda leaf, dtype: leaf.astype(dtype), state, types)
+
+
+def make_step(objective: Objective, optimization: Optimization, mesh: Mesh, seed: int) -> Step:
+    """The step, compiled when it is first called for a shape of batch.
+
+    Each device computes on its own samples, with batch normalization's statistics of its own; then loss, state and
+    gradients go through one sum over all devices.
+    """
+
+    def step(learned: Learned, inputs: Any, targets: Any, weights: Any, number: Any) -> tuple[Learned, Told]:
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), number), jax.lax.axis_index(AXIS))
+        parameters, state = learned.variables
+        loss, state, gradients = _gradients(objective, learned.variables, (inputs[0], targets[0], weights[0]), key)
+        mean_state = map_floats(lambda leaf: leaf / mesh.size, state)
+        own, restore = ravel_pytree((loss, mean_state, gradients))
+        loss, state, gradients = restore(jax.lax.psum(own, AXIS) if mesh.size > 1 else own)
+        updates, optimizer = optimization.transformation.update(gradients, learned.optimizer, parameters)
+        parameters = optax.apply_updates(parameters, updates)
+        told = Told(loss, jnp.asarray(optimization.rate(number), jnp.float32), optax.global_norm(gradients))
+        return Learned(Variables(parameters, state), optimizer), told
+
+    everywhere, spread = PartitionSpec(), PartitionSpec(AXIS)
+    mapped = jax.shard_map(
+        step,
+        mesh=mesh,
+        in_specs=(everywhere, spread, spread, spread, everywhere),
+        out_specs=everywhere,
+        check_vma=False,
+    )
+    return jax.jit(mapped, donate_argnums=0)
+
+
+def _gradients(
+    objective: Objective, variables: Variables, parts: tuple[jax.Array, ...], key: jax.Array
+) -> tuple[jax.Array, Tree, Tree]:
+    """(loss, state, gradients) of this device's samples, [parts, samples, ...], one part after the other."""
+
+    def of_part(state: Tree, part: tuple[jax.Array, ...], number: Any) -> tuple[jax.Array, Tree, Tree]:
+        inputs, targets, weights = part
+
+        def weighted(parameters: Tree) -> tuple[jax.Array, Tree]:
+            here = jax.random.fold_in(key, number)
+            outputs, changed = objective.forward(Variables(parameters, state), inputs, training=True, key=here)
+            return (of_samples(objective.loss(outputs, targets)) * weights).sum(), changed
+
+        (loss, changed), gradients = jax.value_and_grad(weighted, has_aux=True)(variables.parameters)
+        return loss, changed, gradients
+
+    count = len(parts[0])
+    if count == 1:
+        return of_part(variables.state, tuple(array[0] for array in parts), 0)
+
+    def add(carry: tuple[Any, ...], part: tuple[Any, ...]) -> tuple[tuple[Any, ...], None]:
+        loss, state, gradients = carry
+        more_loss, state, more_gradients = of_part(state, part[:3], part[3])
+        return (loss + more_loss, state, jax.tree.map(jnp.add, gradients, more_gradients)), None
+
+    start = (jnp.zeros(()), variables.state, jax.tree.map(jnp.zeros_like, variables.parameters))
+    (loss, state, gradients), _ = jax.lax.scan(add, start, (*parts, jnp.arange(count)))
+    return loss, state, gradients

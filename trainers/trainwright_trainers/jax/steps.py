@@ -1,0 +1,25 @@
+"""The kinds of step that this trainer carries out; a new one is one line here and one module."""
+
+import importlib
+
+from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.execution import Run
+
+STEPS = {
+    "train": "trainwright_trainers.jax.train",
+}
+"""Kind of step -> the module whose `run` carries it out."""
+
+
+def find_run(step: StepContext) -> Run:
+    """The function that carries out a step of this kind.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    kind = step.configuration.step.kind
+    if kind not in STEPS:
+        raise ConfigurationError(f"the JAX trainer has no {kind} step; it has {', '.join(STEPS)}")
+    run: Run = importlib.import_module(STEPS[kind]).run
+    return run
