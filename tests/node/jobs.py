@@ -23,7 +23,7 @@ LONG = 900
 """Seconds that something may take that trains."""
 
 ONE_THREAD = {"name": "OMP_NUM_THREADS", "value": "1"}
-"""As `trainwright run` gives two workers on two cores: sums of other thread counts differ in the last digit."""
+"""Sums over another number of threads differ in the last digits."""
 
 
 def training(name: str, epochs: int, replicas: int = 2, **spec: Any) -> Object:
