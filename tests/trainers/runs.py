@@ -1,5 +1,6 @@
 """Real runs of the trainers: in pods' stead, processes on this machine."""
 
+import importlib
 import json
 import os
 import signal
@@ -17,7 +18,6 @@ import pytest
 
 from trainwright.api.contract import StepConfiguration, StepResult
 from trainwright.api.steps import Factory, Step
-from trainwright_trainers.pytorch.steps import find_run
 from trainwright_trainers.runtime.execution import execute
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +39,8 @@ class Job:
     input: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     framework: str = "pytorch"
+    kind: str = "train"
+    """The kind of step, whose options `train` then are."""
 
     @property
     def directory(self) -> Path:
@@ -59,7 +61,7 @@ class Job:
             seed=1,
             model=Factory.model_validate(self.model),
             data=Factory.model_validate(self.data),
-            step=Step.model_validate({"name": self.name, "train": self.train}),
+            step=Step.model_validate({"name": self.name, self.kind: self.train}),
             input=self.input,
             output=f"steps/{self.name}/artifact",
             checkpoints=f"steps/{self.name}/checkpoints",
@@ -98,12 +100,13 @@ class Ended:
 
 def run_here(job: Job, monkeypatch: pytest.MonkeyPatch) -> tuple[int, StepResult]:
     """Run the step in this process, alone."""
+    steps = importlib.import_module(f"trainwright_trainers.{job.framework}.steps")
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     with monkeypatch.context() as patch:
         for name, value in job.variables().items():
             patch.setenv(name, value)
         try:
-            code = execute(lambda step: find_run(step)(step))
+            code = execute(lambda step: steps.find_run(step)(step))
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)

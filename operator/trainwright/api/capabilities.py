@@ -40,7 +40,10 @@ CAPABILITIES = {
     ),
     "tensorflow": Capabilities(kinds=("run",)),
     "jax": Capabilities(
-        kinds=("train", "run"),
+        kinds=("train", "quantize", "export", "evaluate", "run"),
+        quantize_schemes=("int8-static",),
+        quantize_backends=("onnxruntime",),
+        export_formats=("onnx", "stablehlo"),
         optimizers=(
             *("adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan"),
             *("amsgrad", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "radam", "rmsprop", "rprop"),

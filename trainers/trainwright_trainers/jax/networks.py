@@ -31,7 +31,7 @@ class Network(Protocol):
         """Initial variables for such a batch of inputs."""
 
     def apply(
-        self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array
+        self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array | None
     ) -> tuple[jax.Array, Tree]:
         """(outputs, changed state) for a batch; `key` is for what is random in training, such as dropout."""
 
@@ -71,7 +71,7 @@ class LinenNetwork:
         return Variables(state.pop("params", {}), state)
 
     def apply(
-        self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array
+        self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array | None
     ) -> tuple[jax.Array, Tree]:
         """As `Network`."""
         collections = {"params": variables.parameters, **variables.state}
@@ -95,7 +95,7 @@ class FunctionsNetwork:
         return Variables(self._functions.init(key, inputs), {})
 
     def apply(
-        self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array
+        self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array | None
     ) -> tuple[jax.Array, Tree]:
         """As `Network`."""
         values = {"training": training, "key": key}

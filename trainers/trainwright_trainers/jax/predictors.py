@@ -13,6 +13,7 @@ from trainwright_trainers.evaluation import Predict, Subject
 from trainwright_trainers.evaluation.onnx import onnx_subject
 from trainwright_trainers.evaluation.subject import model_input
 from trainwright_trainers.jax.artifacts import Model, load_model
+from trainwright_trainers.jax.programs import stablehlo_subject
 from trainwright_trainers.runtime.artifacts import Artifact
 from trainwright_trainers.runtime.errors import ConfigurationError
 
@@ -33,6 +34,7 @@ def jax_subject(artifact: Artifact, factory: Factory) -> Subject:
 SUBJECTS: dict[str, Callable[[Artifact, Factory], Subject]] = {
     "safetensors": jax_subject,
     "onnx": lambda artifact, _factory: onnx_subject(artifact),
+    "stablehlo": lambda artifact, _factory: stablehlo_subject(artifact),
 }
 """By the artifact's format."""
 

@@ -46,7 +46,7 @@ class Objective:
     precision: Precision
 
     def forward(
-        self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array
+        self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array | None
     ) -> tuple[jax.Array, Tree]:
         """(outputs, changed state): in bf16 where asked for, but the state and the outputs."""
         if self.precision != "bf16":
@@ -73,7 +73,7 @@ def make_step(objective: Objective, optimization: Optimization, mesh: Mesh, seed
         loss, state, gradients = restore(jax.lax.psum(own, AXIS) if mesh.size > 1 else own)
         updates, optimizer = optimization.transformation.update(gradients, learned.optimizer, parameters)
         parameters = optax.apply_updates(parameters, updates)
-        told = Told(loss, jnp.asarray(optimization.rate(number), jnp.float32), optax.global_norm(gradients))
+        told = Told(loss, jnp.asarray(optimization.rate(number), jnp.float32), optax.tree.norm(gradients))
         return Learned(Variables(parameters, state), optimizer), told
 
     everywhere, spread = PartitionSpec(), PartitionSpec(AXIS)

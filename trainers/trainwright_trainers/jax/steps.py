@@ -8,6 +8,9 @@ from trainwright_trainers.runtime.execution import Run
 
 STEPS = {
     "train": "trainwright_trainers.jax.train",
+    "quantize": "trainwright_trainers.jax.quantize",
+    "export": "trainwright_trainers.jax.export",
+    "evaluate": "trainwright_trainers.jax.evaluate",
 }
 """Kind of step -> the module whose `run` carries it out."""
 

@@ -1,0 +1,117 @@
+"""What comes after training with JAX: measured, exported and quantized artifacts, loaded by what will serve them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from tests.trainers.runs import DIGITS, Job, run_here
+from trainwright.api.contract import StepResult
+from trainwright_trainers.data import digits
+
+pytestmark = pytest.mark.slow
+
+CNN = {"factory": "trainwright_trainers.jax.models:cnn", "args": {"widths": [8, 16]}}
+TRANSFORMER = {"factory": "trainwright_trainers.jax.models:transformer", "args": {"width": 16, "depth": 1, "heads": 2}}
+MODELS = {"cnn": CNN, "transformer": TRANSFORMER}
+TRAIN = {"epochs": 3, "batchSize": 64, "optimizer": {"name": "adam", "learningRate": 1e-2}}
+# As a user without this project loads a StableHLO program.
+LOADER = """
+import sys, numpy, jax.export, safetensors.numpy
+folder = sys.argv[1]
+program = jax.export.deserialize(bytearray(open(f"{folder}/model.stablehlo", "rb").read()))
+weights = safetensors.numpy.load_file(f"{folder}/model.safetensors")
+inputs = numpy.load(sys.argv[2])
+numpy.save(sys.argv[3], program.call(weights, inputs))
+"""
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, StepResult]:
+    job = Job(tmp_path_factory.mktemp(request.param) / "job", TRAIN, MODELS[request.param], framework="jax")
+    with pytest.MonkeyPatch.context() as patch:
+        code, result = run_here(job, patch)
+    assert code == 0, result
+    return job, result
+
+
+def after(job: Job, kind: str, options: dict[str, Any], patch: pytest.MonkeyPatch, source: str = "train") -> StepResult:
+    """Run a step on the artifact of another one."""
+    step = Job(job.root, options, job.model, DIGITS, kind, f"steps/{source}/artifact", framework="jax", kind=kind)
+    code, result = run_here(step, patch)
+    assert code == 0, result
+    return result
+
+
+def inputs_and_labels() -> tuple[np.ndarray, np.ndarray]:
+    split = digits().validation
+    return split.inputs.astype(np.float32), split.targets  # type: ignore[attr-defined]
+
+
+def test_the_artifact_measures_again_as_it_was_trained(
+    trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, result = trained
+    again = after(job, "evaluate", {}, monkeypatch)
+    assert result.metrics.accuracy is not None
+    assert result.metrics.accuracy > 0.3
+    assert again.metrics.accuracy == result.metrics.accuracy
+    assert again.metrics.parameters == result.metrics.parameters
+
+
+def test_a_stablehlo_program_runs_without_this_project(
+    trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job, result = trained
+    exported = after(job, "export", {"format": "stablehlo"}, monkeypatch)
+    assert exported.metrics.accuracy == result.metrics.accuracy
+    assert exported.metrics.parameters == result.metrics.parameters
+    inputs, labels = inputs_and_labels()
+    np.save(tmp_path / "inputs.npy", inputs[:33])
+    folder = job.root / "steps" / "export" / "artifact"
+    arguments = [sys.executable, "-c", LOADER, str(folder), str(tmp_path / "inputs.npy"), str(tmp_path / "out.npy")]
+    subprocess.run(arguments, check=True, timeout=300)
+    outputs = np.load(tmp_path / "out.npy")
+    assert outputs.shape == (33, 10)
+    assert (outputs.argmax(axis=1) == labels[:33]).mean() == pytest.approx(result.metrics.accuracy, abs=0.25)
+
+
+def test_an_onnx_model_takes_any_batch_and_answers_alike(
+    trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, result = trained
+    exported = after(job, "export", {"format": "onnx"}, monkeypatch)
+    assert exported.details["largestDifference"] < 1e-4
+    inputs, labels = inputs_and_labels()
+    session = onnxruntime.InferenceSession(job.root / "steps" / "export" / "artifact" / "model.onnx")
+    (outputs,) = session.run(None, {session.get_inputs()[0].name: inputs})
+    assert (outputs.argmax(axis=1) == labels).mean() == pytest.approx(result.metrics.accuracy, abs=0.003)
+
+
+def test_a_quantized_model_is_smaller_and_nearly_as_good(
+    trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, result = trained
+    quantized = after(job, "quantize", {"scheme": "int8-static", "calibrationSamples": 100}, monkeypatch)
+    assert quantized.metrics.accuracy is not None
+    assert quantized.reference.accuracy == result.metrics.accuracy
+    assert quantized.metrics.accuracy > result.metrics.accuracy - 0.05  # type: ignore[operator]
+    description = json.loads((job.root / "steps" / "quantize" / "artifact" / "artifact.json").read_text())
+    assert description["format"] == "onnx"
+    assert description["recipe"]["quantized"] == {"scheme": "int8-static", "calibrationSamples": 100}
+    assert description["parent"]["name"] == "train"
+
+
+def test_weights_of_another_model_are_refused(trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch) -> None:
+    job, _ = trained
+    other = {"factory": job.model["factory"], "args": {"classes": 11}}
+    step = Job(job.root, {}, other, DIGITS, "evaluate", "steps/train/artifact", framework="jax", kind="evaluate")
+    code, result = run_here(step, monkeypatch)
+    assert code == 2
+    assert result.fault is not None
+    assert "the same factory with the same arguments" in result.fault.message
