@@ -1,8 +1,8 @@
 # The operator's image and the trainers', one target each:
 #   docker build --target operator -t trainwright/operator .
-#   docker build --target pytorch --build-arg DEVICE=cpu -t trainwright/pytorch .
+#   docker build --target pytorch -t trainwright/pytorch .
 # buildah builds it too. BASE is any Debian with Python 3.11 or newer and its venv module.
-ARG BASE=docker.io/library/python:3.11-slim-bookworm
+ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS wheel
 # Where the registries are reached through a certificate authority of one's own, this names its file.
@@ -43,15 +43,15 @@ CMD ["operator"]
 FROM runtime AS pytorch
 ARG SSL_CERT_FILE
 # cuda: PyPI's own torch with NVIDIA's libraries, for GPUs and CPUs. cpu: a tenth of the size, with the pinned torch from
-# TORCH_INDEX, whose hashes are others than PyPI's and not pinned here.
+# TORCH_INDEX, the address of PyTorch's index of CPU builds; its hashes are others than PyPI's and not pinned here.
 ARG DEVICE=cuda
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX
 COPY requirements/pytorch.txt /opt/trainwright/
 RUN cd /opt/trainwright && case "$DEVICE" in \
     cuda) pip install --quiet --no-cache-dir --no-deps --require-hashes -r pytorch.txt ;; \
     cpu) sed '/^\(torch\|triton\|nvidia-[a-z0-9-]*\|cuda-[a-z]*\)==/,/[^\\]$/d' pytorch.txt > pytorch-cpu.txt \
       && pip install --quiet --no-cache-dir --no-deps --require-hashes -r pytorch-cpu.txt \
-      && pip install --quiet --no-cache-dir --no-deps --index-url "$TORCH_INDEX" \
+      && pip install --quiet --no-cache-dir --no-deps --index-url "${TORCH_INDEX:?DEVICE=cpu needs the index of PyTorch CPU builds}" \
            "$(grep -o '^torch==[^ ;]*' pytorch.txt)" ;; \
     *) echo "DEVICE: got '$DEVICE'; expected cpu or cuda" >&2; exit 2 ;; \
     esac

@@ -22,7 +22,6 @@ INPUTS = ("Dockerfile", ".dockerignore", "pyproject.toml")
 BASE_PACKAGES = ("python3", "python3-venv", "libgomp1", "ca-certificates")
 CERTIFICATES = "/etc/ssl/certs"
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 
 PAUSE = b"""
 #include <signal.h>
@@ -104,13 +103,13 @@ class Builder:
 
     def _base(self) -> str:
         """A Debian with Python, from the packages of its mirror."""
-        digest = hashlib.sha256(" ".join((SUITE, MIRROR, *BASE_PACKAGES)).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(" ".join((SUITE, *BASE_PACKAGES)).encode()).hexdigest()[:12]
         name = f"localhost/trainwright-base:{digest}"
         if not self._has(name):
             say("making a Debian for the images' base")
             with tempfile.TemporaryDirectory(dir=_made(self.folder)) as path:
                 included = f"--include={','.join(BASE_PACKAGES)}"
-                _run(["debootstrap", "--variant=minbase", included, SUITE, path, MIRROR])
+                _run(["debootstrap", "--variant=minbase", included, SUITE, path])
                 shutil.rmtree(Path(path, "var/cache/apt/archives"))
                 Path(path).chmod(0o755)
                 self._from_folder(Path(path), name, "--env", "PATH=/usr/local/bin:/usr/bin:/bin")
