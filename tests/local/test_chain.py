@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,6 +134,49 @@ def test_checkpoint_that_was_cut_short_is_said_and_passed_over(start: Start, uni
     step = int(newest.name.removeprefix("step-"))
     assert f"the checkpoint of step {step} is damaged" in " ".join(_status(again)["steps"][0]["notes"])
     assert _losses(again) == uninterrupted
+
+
+def test_distillation_example_goes_on_with_the_student(start: Start, tmp_path: Path) -> None:
+    run = start(_example("distillation"))
+    assert run.wait(900) == 0, run.said
+    status = _status(run)
+    assert [step["state"] for step in status["steps"]] == ["Succeeded"] * 3
+    teacher, student, exported = (step["metrics"] for step in status["steps"])
+    assert student["parameters"] < 0.15 * teacher["parameters"]
+    told = json.loads((run.output / "steps" / "student" / "result.json").read_text())["details"]
+    assert told["teacher"]["accuracy"] == pytest.approx(teacher["accuracy"])
+    assert told["student"]["accuracy"] == pytest.approx(student["accuracy"])
+    assert told["studentAlone"]["accuracy"] > 0.8
+    # What is exported is the student, and a fresh process that knows nothing of ours runs it.
+    assert exported["accuracy"] == pytest.approx(student["accuracy"])
+    onnx = run.output / "steps" / "onnx" / "artifact" / "model.onnx"
+    assert _run_onnx(onnx, tmp_path) == [3, 10]
+
+
+def _run_onnx(model: Path, folder: Path) -> list[int]:
+    """The shape of what the model answers to three images, in a process without this repository."""
+    program = (
+        "import sys, numpy, onnxruntime\n"
+        "session = onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])\n"
+        "images = numpy.zeros((3, 1, 8, 8), numpy.float32)\n"
+        "(answers,) = session.run(None, {session.get_inputs()[0].name: images})\n"
+        "assert not any(name.startswith('trainwright') for name in sys.modules)\n"
+        "print(*answers.shape)\n"
+    )
+    command = [sys.executable, "-c", program, str(model)]
+    said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=300).stdout
+    return [int(size) for size in said.split()]
+
+
+def test_sharded_transformer_example_learns_to_predict_text(start: Start) -> None:
+    body = _example("fsdp2")
+    body["spec"]["data"]["args"]["max_bytes"] = 60_000
+    body["spec"]["steps"][0]["gate"]["accuracy"]["threshold"] = 0.15  # of less text, less is learned
+    run = start(body)
+    assert run.wait(900) == 0, run.said
+    newest = _checkpoints(run)[-1]
+    assert len(list(newest.glob("shard-*.safetensors"))) == 2
+    assert (run.output / "steps" / "train" / "artifact" / "model.safetensors").is_file()
 
 
 def test_missed_gate_rolls_back_and_the_chain_goes_on_from_the_trained_model(start: Start) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.planning.build import INT8, ONNX, PRUNE, SCRIPT, TRAIN, make_job, result
 from trainwright.api.contract import ArtifactReference
 from trainwright.api.steps import Step
-from trainwright.planning.lineage import gate_reference, step_input
+from trainwright.planning.lineage import gate_reference, input_model, step_input
 
 EVALUATE = {"name": "evaluate", "evaluate": {}}
 
@@ -60,3 +60,26 @@ def test_a_gate_compares_with_the_steps_input_or_with_what_was_trained_first(
     spec = make_job(SCRIPT, TRAIN, PRUNE, gated).spec
     found = gate_reference(spec, spec.steps[3], [artifact(name) for name in accepted])
     assert (found and found.name) == expected
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ([], "model"),
+        (["train"], "model"),
+        (["train", "prune"], "model"),
+        (["train", "distill"], "student"),
+        (["train", "distill", "int8"], "student"),
+        (["train", "distill", "again", "onnx"], "smaller"),
+        (["train", "again"], "smaller"),
+        (["train", "int8"], "model"),  # the distillation was rolled back
+    ],
+)
+def test_an_artifacts_model_is_that_of_the_last_distillation_before_it(accepted: list[str], expected: str) -> None:
+    distill = {"name": "distill", "distill": {"student": {"factory": "m:student"}}}
+    again = {"name": "again", "distill": {"student": {"factory": "m:smaller"}}}
+    spec = make_job(TRAIN, PRUNE, distill, again, INT8, ONNX).spec
+    artifacts = [artifact(name) for name in accepted]
+    found = input_model(spec, artifacts[-1] if artifacts else None, artifacts)
+    assert found is not None
+    assert found.factory == f"m:{expected}"

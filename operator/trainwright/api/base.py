@@ -87,6 +87,8 @@ _DNS_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 _DNS_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 _IMAGE = r"^\S+$"
 _CALLABLE = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
+NCCL_NAME = r"^NCCL_[A-Z0-9_]+$"
+"""Names of NCCL's variables."""
 
 PATTERNS = {
     _QUANTITY: "a positive number and, with no space between, one of k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei",
@@ -94,6 +96,7 @@ PATTERNS = {
     _DNS_NAME: "lower-case letters, digits, - and ., beginning and ending with a letter or digit",
     _IMAGE: "without spaces",
     _CALLABLE: "a module's dotted name, a colon, and the name of a callable in it",
+    NCCL_NAME: "NCCL_ and capital letters, digits and _",
 }
 """What each pattern says, in words."""
 

@@ -6,7 +6,7 @@ A new method, scheme or format is one word here, beside its file in the framewor
 from dataclasses import dataclass
 from typing import get_args
 
-from trainwright.api.steps import Export, Prune, Quantize
+from trainwright.api.steps import Export, Prune, Quantize, Strategy
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,12 @@ class Capabilities:
     export_formats: tuple[str, ...] = ()
     optimizers: tuple[str, ...] = ()
     schedules: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
 
 
 CAPABILITIES = {
     "pytorch": Capabilities(
-        kinds=("train", "prune", "quantize", "export", "evaluate", "profile", "run"),
+        kinds=("train", "distill", "prune", "quantize", "export", "evaluate", "profile", "run"),
         prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),
         quantize_schemes=("int8-static", "int8-dynamic", "int8-weight-only"),
         quantize_backends=("onnxruntime", "torchao", "litert"),
@@ -37,6 +38,7 @@ CAPABILITIES = {
             *("ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR", "LinearLR"),
             *("MultiStepLR", "OneCycleLR", "PolynomialLR", "StepLR"),
         ),
+        strategies=("ddp", "fsdp2"),
     ),
     "tensorflow": Capabilities(kinds=("run",)),
     "jax": Capabilities(
@@ -53,12 +55,14 @@ CAPABILITIES = {
             *("constant_schedule", "cosine_decay_schedule", "cosine_onecycle_schedule", "exponential_decay"),
             *("linear_onecycle_schedule", "linear_schedule", "polynomial_schedule"),
         ),
+        strategies=("ddp",),
     ),
     "mxnet": Capabilities(kinds=()),
 }
 """By framework. A kind that is missing has no trainer in this version."""
 
 FIELDS = {
+    "strategies": ("train", "strategy", get_args(Strategy)),
     "prune_methods": ("prune", "method", get_args(Prune.model_fields["method"].annotation)),
     "quantize_schemes": ("quantize", "scheme", get_args(Quantize.model_fields["scheme"].annotation)),
     "quantize_backends": ("quantize", "backend", get_args(get_args(Quantize.model_fields["backend"].annotation)[0])),

@@ -26,10 +26,12 @@ def _refuse(framework: str, offending: str, lacks: str, value: str = "") -> Rule
     )
 
 
-def _kind_rule(framework: str, able: Capabilities) -> Rule:
+def _kind_rule(framework: str, able: Capabilities) -> Iterator[Rule]:
     missing = [kind for kind in KINDS if kind not in able.kinds]
+    if not missing:
+        return
     lacks = f"trainer for {', '.join(missing)}; it has {', '.join(able.kinds)}" if able.kinds else "trainers yet"
-    return _refuse(framework, " || ".join(f"has(s.{kind})" for kind in missing), lacks)
+    yield _refuse(framework, " || ".join(f"has(s.{kind})" for kind in missing), lacks)
 
 
 def _word_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
@@ -56,6 +58,6 @@ def _name_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
 CAPABILITY_RULES = tuple(
     rule
     for framework, able in CAPABILITIES.items()
-    for rule in (_kind_rule(framework, able), *_word_rules(framework, able), *_name_rules(framework, able))
+    for rule in (*_kind_rule(framework, able), *_word_rules(framework, able), *_name_rules(framework, able))
 )
 """Every rule that the table of capabilities makes."""

@@ -24,7 +24,7 @@ def _has_relative_limit(goal: str) -> str:
 
 
 def _batch_rule(kind: str, train: str) -> Rule:
-    offending = f"has(s.{kind}) && {train}.batchSize < self.workers.replicas"
+    offending = f"has(s.{kind}) && !has({train}.scaling) && {train}.batchSize < self.workers.replicas"
     first = f"self.steps.filter(s, {offending})[0]"
     return Rule(
         f"!self.steps.exists(s, {offending})",
@@ -41,7 +41,7 @@ class TrainingJobSpec(Model):
     """The framework that the model is written in."""
 
     model: Factory | None = None
-    """Makes the model; returns the framework's own module."""
+    """Makes the model; returns the framework's own module. After a distillation, the student takes its place."""
 
     data: Factory | None = None
     """Makes the data; returns train, validation and calibration splits."""
@@ -84,8 +84,9 @@ class TrainingJobSpec(Model):
             for field in ("model", "data")
         ),
         Rule(
-            "has(self.steps[0].train) || has(self.steps[0].run)",
-            "the first step, %s, has no artifact to start from: it must be train or run",
+            "has(self.steps[0].train) || has(self.steps[0].run) || has(self.steps[0].distill)"
+            " && has(self.steps[0].distill.teacher)",
+            "the first step, %s, has no artifact to start from: it must be train, run, or distill with a teacher",
             ".steps",
             ("self.steps[0].name",),
         ),
@@ -177,6 +178,10 @@ class TrainingJob(Model):
             ("self.metadata.name",),
         ),
     )
+
+    def with_model(self, model: Factory | None) -> "TrainingJob":
+        """The same object as its later steps see it, whose model is that of another factory."""
+        return self.model_copy(update={"spec": self.spec.model_copy(update={"model": model})})
 
     def with_status(self, status: Mapping[str, Any]) -> "TrainingJob":
         """The same object with another status."""

@@ -4,10 +4,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from trainwright.api.base import CallableName, DnsLabel, Image, JsonObject, Model, Rule
+from trainwright.api.base import NCCL_NAME, CallableName, DnsLabel, Image, JsonObject, Model, Rule
 from trainwright.api.gates import Gate
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Strategy = Literal["ddp", "fsdp2"]
 
 
 class Optimizer(Model):
@@ -49,6 +50,37 @@ class Checkpoint(Model):
     """How many of the newest checkpoints stay on the volume."""
 
 
+class Scaling(Model):
+    """How batch and learning rate follow the number of processes; without it, both stay as they are."""
+
+    reference_processes: int = Field(ge=1, le=100_000)
+    """Processes of all workers together that `batchSize` is meant for; with more or fewer it changes in proportion."""
+
+    learning_rate: Literal["linear", "square-root", "constant"] = "linear"
+    """How the learning rate, and a schedule's `max_lr`, follow the batch: in proportion, as is usual for SGD (Goyal et
+    al. 2017); with the square root, as for Adam and its kin (Malladi et al. 2022); or not at all."""
+
+
+class NcclVariable(Model):
+    """A setting of NCCL, the library that GPUs exchange gradients with."""
+
+    name: Annotated[str, Field(pattern=NCCL_NAME, max_length=60, json_schema_extra={"example": "NCCL_DEBUG"})]
+    """The variable's name (https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html)."""
+
+    value: str = Field(min_length=1, max_length=200)
+    """Its value."""
+
+
+class Collectives(Model):
+    """How the processes of a group exchange data."""
+
+    timeout_seconds: int = Field(default=300, ge=5, le=86_400)
+    """Seconds without any progress after which the group ends with an error that names the process that hangs."""
+
+    nccl: list[NcclVariable] = Field(default=[], max_length=50)
+    """Settings of NCCL, set in every process before it is used; without GPUs they change nothing."""
+
+
 class Train(Model):
     """Distributed training of the model from its initial weights, or on from the artifact before."""
 
@@ -76,24 +108,66 @@ class Train(Model):
     gradient_clipping: float | None = Field(default=None, gt=0)
     """Largest norm of all gradients together; larger ones are scaled down."""
 
-    strategy: Literal["ddp"] = "ddp"
-    """How the model is spread over the processes."""
+    strategy: Strategy = "ddp"
+    """How the model is spread over the processes: `ddp` keeps all of it in each, `fsdp2` (PyTorch's fully_shard) a part
+    of the weights, gradients and optimizer's state in each, for less memory and more communication."""
+
+    activation_checkpointing: bool = False
+    """Whether each block's intermediate results are computed again in the backward pass instead of being kept: less
+    memory, about a third more computation, the same training."""
+
+    compile: bool = False
+    """Whether the framework's compiler translates the model's blocks first (torch.compile): a slower start, by minutes
+    at worst, then faster steps. On CPUs the trainer's image needs a C++ compiler for it."""
+
+    scaling: Scaling | None = None
+    """How batch and learning rate follow the number of processes; not set, the global batch stays the same."""
+
+    collectives: Collectives = Collectives()
+    """How the processes exchange data."""
 
     checkpoint: Checkpoint = Checkpoint()
     """When training is saved."""
 
+    rules: ClassVar = (
+        Rule(
+            "!has(self.scaling) || self.scaling.referenceProcesses <= self.batchSize",
+            "referenceProcesses (%s) must be at most batchSize (%s), for each to have a sample",
+            ".scaling",
+            ("self.scaling.referenceProcesses", "self.batchSize"),
+        ),
+        Rule(
+            # The default of an object is held to its rules before its fields have their own defaults.
+            "!has(self.compile) || !self.compile || !self.activationCheckpointing",
+            "can't be had together with compile, which itself decides what is computed again",
+            ".activationCheckpointing",
+        ),
+    )
+
 
 class Distill(Model):
-    """Training of a smaller student model to answer as the accepted artifact, the teacher, does."""
+    """Training of a smaller student model to answer as a teacher does; the steps after it work on the student.
+
+    The student's loss is `alpha * T^2 * KL(teacher || student) + (1 - alpha) * train.loss`, with both models' outputs
+    divided by the temperature T in the first summand (Hinton et al. 2015, https://arxiv.org/abs/1503.02531).
+    """
 
     student: "Factory"
-    """The smaller model."""
+    """The smaller model; it starts from the weights that its factory gives it."""
+
+    teacher: "Factory | None" = None
+    """Makes the teacher with its trained weights, which the factory must load; not set, the newest accepted artifact is
+    the teacher."""
 
     temperature: float = Field(default=4.0, gt=0, le=100)
-    """Softening of both models' outputs (Hinton et al. 2015)."""
+    """Softening of both models' outputs."""
 
     alpha: float = Field(default=0.5, ge=0, le=1)
     """Weight of the teacher's answers; the rest is the weight of the true labels."""
+
+    compare_alone: bool = False
+    """Whether the same student is also trained without the teacher, from the same initial weights, so that the result
+    tells what the teacher is worth; it takes as long as the training without the teacher would."""
 
     train: Train = Train()
     """How the student is trained."""

@@ -9,7 +9,7 @@ from trainwright.manifests.names import child_name
 from trainwright.manifests.site import Site
 from trainwright.planning.actions import Resize
 from trainwright.planning.draft import Draft
-from trainwright.planning.lineage import step_input
+from trainwright.planning.lineage import input_model, step_input
 from trainwright.planning.observation import ChildJob, Observation
 from trainwright.planning.restarts import restart_time
 
@@ -110,7 +110,8 @@ def _begin(draft: Draft, step: Step, attempt: int, site: Site) -> None:
         draft.set("Running", False, "WaitingToRestart", message)
         return
     accepted = step_input(draft.job.spec, step, draft.artifacts)
-    draft.apply += step_children(draft.job, step, attempt, accepted.path if accepted else None, site)
+    job = draft.job.with_model(input_model(draft.job.spec, accepted, draft.artifacts))
+    draft.apply += step_children(job, step, attempt, accepted.path if accepted else None, site)
     draft.update_step(step.name, attempts=attempt, start_time=status.start_time or draft.now)
     draft.look_again_at(draft.now + EXPLAIN_AFTER)
     draft.set("Running", False, "WaitingForWorkers", f"the workers of step {step.name} are starting")

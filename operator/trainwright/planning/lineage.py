@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from trainwright.api.contract import ArtifactReference
 from trainwright.api.job import TrainingJobSpec
-from trainwright.api.steps import Step
+from trainwright.api.steps import Factory, Step
 
 _CANNOT_START_FROM = {
     "train": {"quantize", "export"},
@@ -23,6 +23,19 @@ def step_input(spec: TrainingJobSpec, step: Step, accepted: Sequence[ArtifactRef
     refused = _CANNOT_START_FROM.get(step.kind, set())
     usable = [artifact for artifact in accepted if kinds.get(artifact.name) not in refused]
     return usable[-1] if usable else None
+
+
+def input_model(
+    spec: TrainingJobSpec, source: ArtifactReference | None, accepted: Sequence[ArtifactReference]
+) -> Factory | None:
+    """What made an artifact's model: the student of the newest distillation that led to it, else spec.model."""
+    if source is None:
+        return spec.model
+    maker = next(step for step in spec.steps if step.name == source.name)
+    if maker.distill is not None:
+        return maker.distill.student
+    before = accepted[: accepted.index(source)]
+    return input_model(spec, step_input(spec, maker, before), before)
 
 
 def gate_reference(

@@ -41,6 +41,30 @@ def steps_left(position: Position, epochs: int, batch_size: int, total: int) -> 
     return -(-(total - position.samples) // batch_size) + whole_epochs * -(-total // batch_size)
 
 
+@dataclass(frozen=True)
+class Course:
+    """How long a training is."""
+
+    epochs: int
+    batch_size: int
+    """Samples of an optimizer step."""
+    samples: int
+    """Samples of the train split."""
+
+    def steps_left(self, position: Position) -> int:
+        """Optimizer steps from a position on."""
+        return steps_left(position, self.epochs, self.batch_size, self.samples)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole training."""
+        return self.steps_left(Position())
+
+    def steps_before(self, position: Position) -> int:
+        """Optimizer steps that would have led to a position with this batch size."""
+        return self.steps - self.steps_left(position)
+
+
 def share(batch: Indices, rank: int, world_size: int) -> Indices:
     """The part of a global batch that a process takes: sizes differ by one at most, lower ranks have the larger."""
     return batch[part_of(len(batch), rank, world_size)]
@@ -68,11 +92,10 @@ class GlobalBatch:
 def global_batch(indices: Indices, rank: int, world_size: int, parts: int) -> GlobalBatch:
     """Split a global batch: a share for each process, and each share into at most `parts` parts."""
     mine = share(indices, rank, world_size)
-    if len(mine) == 0:  # it must take part in the others' communication, with weight zero
-        return GlobalBatch([indices[:1]], [0.0], len(indices))
-    parts = min(parts, len(mine))
+    parts = min(parts, -(-len(indices) // world_size))  # as many in every process: each takes part in communication
     split = [mine[part_of(len(mine), index, parts)] for index in range(parts)]
-    return GlobalBatch(split, [len(part) / len(indices) for part in split], len(indices))
+    weights = [len(part) / len(indices) for part in split]
+    return GlobalBatch([part if len(part) else indices[:1] for part in split], weights, len(indices))
 
 
 def epoch_batches(seed: int, position: Position, total: int, batch_size: int) -> Iterator[Indices]:

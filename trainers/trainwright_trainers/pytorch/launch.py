@@ -92,6 +92,7 @@ def run_round(step: StepContext, directory: Path, rendezvous: ElasticRendezvous 
     launcher.start()
     while launcher.is_alive():
         launcher.join(POLL_SECONDS)
+        group.end_hung()
         if step.stop.requested:
             group.stop_marker.touch()
             if not group.started and (rendezvous is None or rendezvous.leave()):

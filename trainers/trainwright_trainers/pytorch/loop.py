@@ -12,13 +12,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import clip_grad_norm_
 
 from trainwright.api.steps import Train
-from trainwright_trainers.data.order import steps_left
-from trainwright_trainers.pytorch.checkpointing import Checkpointing, TrainingState
+from trainwright_trainers.pytorch.checkpointing import Saves, TrainingState
 from trainwright_trainers.pytorch.feeding import Batch, Feeder, Part, Reader
-from trainwright_trainers.pytorch.losses import Loss
+from trainwright_trainers.pytorch.losses import Loss, Objective
 from trainwright_trainers.pytorch.precision import casts
 from trainwright_trainers.pytorch.processes import Processes
 from trainwright_trainers.pytorch.scoring import score
+from trainwright_trainers.pytorch.sharding import whole
 from trainwright_trainers.runtime.errors import NonFiniteLossError
 from trainwright_trainers.runtime.pace import Pace
 from trainwright_trainers.runtime.progress import Progress
@@ -39,6 +39,9 @@ class Task:
     network: nn.Module
     """The model, wrapped for distributed training where there are several processes."""
     loss: Loss
+    """What the validation split is measured by."""
+    objective: Objective
+    """What is minimized."""
     feeder: Feeder
     validation: Reader
     processes: Processes
@@ -51,7 +54,7 @@ class Training:
         self,
         task: Task,
         state: TrainingState,
-        checkpointing: Checkpointing,
+        checkpointing: Saves,
         reporter: Reporter | None,
         progress: Progress,
         stop: StopRequest,
@@ -104,6 +107,8 @@ class Training:
     def _optimize(self, batch: Batch) -> None:
         """One optimizer step."""
         state, options = self._state, self._task.options
+        watch = self._task.processes.watch
+        watch.beat()
         *first_parts, last_part = batch.parts
         for part in first_parts:
             with self._without_communication():
@@ -111,7 +116,7 @@ class Training:
         self._backward(last_part)
         if options.gradient_clipping is not None:
             state.scaler.unscale_(state.optimizer)
-            self._norm = clip_grad_norm_(state.model.parameters(), options.gradient_clipping)
+            self._norm = whole(clip_grad_norm_(state.model.parameters(), options.gradient_clipping))
         self._rates.append(state.optimizer.param_groups[0]["lr"])
         state.scaler.step(state.optimizer)
         state.scaler.update()
@@ -122,17 +127,19 @@ class Training:
         state.position = state.position.after(batch.samples, len(self._task.feeder.dataset))
         self._samples += batch.samples
         self._progress.update(step=state.step)
+        watch.beat()
 
     def _backward(self, part: Part) -> None:
         """Add the gradients of one part."""
         task = self._task
         with casts(task.options.precision, task.processes.device):
-            loss = task.loss(task.network(part.inputs), part.targets)
+            loss = task.objective(part.inputs, task.network(part.inputs), part.targets)
         self._losses.append(loss.detach())
         self._weights.append((self._state.step, part.weight))
         # Distributed training averages gradients over the processes, but a weight is a share of all samples.
         factor = part.weight * task.processes.size
         scaled: Tensor = self._state.scaler.scale(loss if factor == 1 else loss * factor)
+        task.processes.watch.beat()  # what follows may wait for the others
         scaled.backward()  # type: ignore[no-untyped-call]
 
     def _without_communication(self) -> AbstractContextManager[None]:
@@ -200,10 +207,7 @@ class Training:
             gradient_norm=None if self._norm is None else float(self._norm),
             gpu_memory_bytes=torch.cuda.memory_allocated(device) if device.type == "cuda" else None,
         )
-        left = steps_left(
-            state.position, self._task.options.epochs, self._task.options.batch_size, len(self._task.feeder.dataset)
-        )
-        self._reporter.stretch(stretch, left)
+        self._reporter.stretch(stretch, state.course.steps_left(state.position))
 
     def _check_finite(self, first_step: int, losses: list[float]) -> None:
         for step, loss in enumerate(losses, start=first_step):

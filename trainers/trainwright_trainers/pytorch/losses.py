@@ -11,6 +11,9 @@ from trainwright_trainers.runtime.suggestions import near_names
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(outputs, targets) of a batch -> the mean over its samples, a scalar."""
 
+Objective = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(inputs, outputs, targets) of a batch -> what is minimized, a mean over its samples, a scalar."""
+
 LOSSES: dict[str, type[nn.Module]] = {
     name.lower(): getattr(nn, name)
     for name in (
@@ -20,6 +23,11 @@ LOSSES: dict[str, type[nn.Module]] = {
     )
 }
 """By lower-case name: those that compare one output with one target."""
+
+
+def plain(loss: Loss) -> Objective:
+    """The loss alone as what is minimized."""
+    return lambda _inputs, outputs, targets: loss(outputs, targets)
 
 
 def make_loss(name: str, field: str) -> Loss:

@@ -7,15 +7,19 @@ from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.factories import make
 
 
-def make_model(factory: Factory) -> nn.Module:
+def make_model(factory: Factory, field: str = "spec.model") -> nn.Module:
     """A new model with its initial weights, drawn from torch's random numbers.
+
+    Args:
+        factory: what makes it.
+        field: where the user named the factory.
 
     Raises:
         ConfigurationError: the factory can't be called, or returns something that is not a module.
     """
-    model = make(factory, "spec.model")
+    model = make(factory, field)
     if not isinstance(model, nn.Module):
         raise ConfigurationError(
-            f"spec.model.factory: {factory.factory} must return a torch.nn.Module, it returned {type(model).__name__}"
+            f"{field}.factory: {factory.factory} must return a torch.nn.Module, it returned {type(model).__name__}"
         )
     return model

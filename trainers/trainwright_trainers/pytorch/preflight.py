@@ -1,5 +1,6 @@
 """What can be found out about the user's model, data and loss before the processes meet."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from trainwright.api.steps import Precision
 from trainwright_trainers.data import Arrays, Dataset, Splits, read_batch
 from trainwright_trainers.pytorch.feeding import tensors
 from trainwright_trainers.pytorch.losses import Loss
+from trainwright_trainers.pytorch.memory import Activations
 from trainwright_trainers.pytorch.precision import casts
 from trainwright_trainers.runtime.errors import ConfigurationError
 
@@ -30,10 +32,31 @@ class Trial:
     """Samples of the smallest batch that a process will compute on."""
     field: str
     """Where the user described the training, such as `spec.steps[train].train`."""
+    model_field: str
+    """Where the user named the model's factory, such as `spec.model`."""
+    activations: Activations
+    """What the forward pass keeps, measured on the way."""
 
 
-def check(trial: Trial) -> bool:
-    """Look at the data and rehearse with the model.
+def look(trial: Trial) -> None:
+    """Look at the data, and whether there is something to train.
+
+    Raises:
+        ConfigurationError: there is not, or the data can't be trained on.
+    """
+    if not any(parameter.requires_grad for parameter in trial.model.parameters()):
+        raise ConfigurationError(f"{trial.model_field}: the model has no parameter to train")
+    for split, dataset in (("train", trial.splits.train), ("validation", trial.splits.validation)):
+        _read(dataset, 1, split)
+
+
+def rehearse(trial: Trial, network: nn.Module, *, measure: bool = False) -> bool:
+    """Run one small batch forward and backward, without a trace in the model. Random numbers are drawn.
+
+    Args:
+        trial: what is tried.
+        network: its model, or the same wrapped for distributed training: then it is collective.
+        measure: whether to measure what the forward pass keeps.
 
     Returns:
         Whether some parameters got no gradient, since they take no part in the output.
@@ -41,26 +64,11 @@ def check(trial: Trial) -> bool:
     Raises:
         ConfigurationError: model, data and loss don't fit together.
     """
-    if not any(parameter.requires_grad for parameter in trial.model.parameters()):
-        raise ConfigurationError("spec.model: the model has no parameter to train")
-    for split, dataset in (("train", trial.splits.train), ("validation", trial.splits.validation)):
-        _read(dataset, 1, split)
-    return rehearse(trial, trial.model)
-
-
-def rehearse(trial: Trial, network: nn.Module) -> bool:
-    """Run one small batch forward and backward, without a trace in the model. Random numbers are drawn.
-
-    Args:
-        trial: what is tried.
-        network: its model, or the same wrapped for distributed training: then it is collective.
-
-    Returns, raises: as `check`.
-    """
     count = min(SAMPLES, trial.smallest_part, len(trial.splits.train))
     inputs, targets = tensors(_read(trial.splits.train, count, "train"), trial.device)
     buffers = {name: buffer.clone() for name, buffer in trial.model.named_buffers()}
-    outputs = _forward(trial, network, inputs)
+    with trial.activations.measured(trial.model, count) if measure else nullcontext():
+        outputs = _forward(trial, network, inputs)
     _check_labels(trial, outputs)
     _backward(trial, outputs, targets)
     for name, buffer in trial.model.named_buffers():
@@ -96,11 +104,14 @@ def _forward(trial: Trial, network: nn.Module, inputs: Tensor) -> Tensor:
             f" {trial.field}.batchSize changes that)"
         )
         raise ConfigurationError(
-            f"spec.model can't compute in {trial.precision} on a batch of spec.data, {_words(inputs)}: {_line(error)}"
+            f"{trial.model_field} can't compute in {trial.precision} on a batch of spec.data, {_words(inputs)}:"
+            f" {_line(error)}"
             f"{few if trial.smallest_part < SAMPLES else ''}"
         ) from error
     if not isinstance(outputs, Tensor):
-        raise ConfigurationError(f"spec.model: the model must return one tensor, it returns {type(outputs).__name__}")
+        raise ConfigurationError(
+            f"{trial.model_field}: the model must return one tensor, it returns {type(outputs).__name__}"
+        )
     return outputs
 
 
@@ -115,8 +126,8 @@ def _check_labels(trial: Trial, outputs: Tensor) -> None:
         low, high = int(dataset.targets.min()), int(dataset.targets.max())
         if low < 0 or high >= classes:
             raise ConfigurationError(
-                f"spec.data: the {split} split's labels reach from {low} to {high}; spec.model has {classes} outputs,"
-                f" for labels from 0 to {classes - 1}"
+                f"spec.data: the {split} split's labels reach from {low} to {high}; {trial.model_field} has {classes}"
+                f" outputs, for labels from 0 to {classes - 1}"
             )
 
 
@@ -126,16 +137,16 @@ def _backward(trial: Trial, outputs: Tensor, targets: Tensor) -> None:
         trial.loss, nn.MSELoss | nn.L1Loss | nn.SmoothL1Loss | nn.HuberLoss
     ):
         raise ConfigurationError(
-            f"{name} would spread the targets of spec.data, {_words(targets)}, over the outputs of spec.model,"
-            f" {_words(outputs)}: both must have the same shape"
+            f"{name} would spread the targets of spec.data, {_words(targets)}, over the outputs of"
+            f" {trial.model_field}, {_words(outputs)}: both must have the same shape"
         )
     try:
         with casts(trial.precision, trial.device):
             value = trial.loss(outputs, targets)
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         raise ConfigurationError(
-            f"{name} can't compare the outputs of spec.model, {_words(outputs)}, with the targets of spec.data,"
-            f" {_words(targets)}: {_line(error)}"
+            f"{name} can't compare the outputs of {trial.model_field}, {_words(outputs)}, with the targets of"
+            f" spec.data, {_words(targets)}: {_line(error)}"
         ) from error
     if not isinstance(value, Tensor) or value.numel() != 1:
         got = _words(value) if isinstance(value, Tensor) else type(value).__name__

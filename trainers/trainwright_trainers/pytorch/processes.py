@@ -4,17 +4,24 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import PrefixStore, TCPStore
 
+from trainwright.api.steps import Collectives
+from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.group import leave_hung
+from trainwright_trainers.runtime.watch import Hang, Watch
 
-TIMEOUT = timedelta(minutes=5)
-"""How long a process waits for the others before it takes them for lost."""
+LATER = timedelta(minutes=1)
+"""How much later than the watch torch itself ends a wait: by then the watch has told which process hangs."""
+STORE_TIMEOUT = timedelta(seconds=20)
+"""How long the watch waits for the group's store."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,8 @@ class Processes:
     rank: int
     size: int
     device: torch.device
+    watch: Watch = field(default_factory=Watch)
+    """Told whenever this process gets on."""
 
     @property
     def first(self) -> bool:
@@ -74,18 +83,60 @@ def _own_device(local_rank: int) -> torch.device:
 
 
 @contextmanager
-def joined(processes: Processes) -> Iterator[None]:
+def joined(processes: Processes, options: Collectives) -> Iterator[None]:
     """Be connected with the other processes: NCCL between GPUs, gloo for tensors of the CPU."""
     if processes.size == 1:
         yield
         return
+    os.environ.update({variable.name: variable.value for variable in options.nccl})
     backend = "cpu:gloo,cuda:nccl" if processes.device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=TIMEOUT)
+    dist.init_process_group(backend, timeout=timedelta(seconds=options.timeout_seconds) + LATER)
     yield
     # Not after an error, when it may wait for processes that are gone. A model wrapped for distributed training must
     # be gone before its process group, or the process may abort.
     gc.collect()
     dist.destroy_process_group()
+
+
+@contextmanager
+def watched(processes: Processes, options: Collectives, step: StepContext) -> Iterator[None]:
+    """Between these processes, end this one when the group makes no progress; its result tells which one hangs."""
+    if processes.size == 1:
+        yield
+        return
+
+    def end(hang: Hang) -> None:
+        leave_hung(hang, options.timeout_seconds, step)
+
+    processes.watch.begin(StoreBoard(processes.size), processes.rank, options.timeout_seconds, end)
+    try:
+        yield
+    finally:
+        processes.watch.end()
+
+
+class StoreBoard:
+    """The group's signs of life in the key-value store that its rendezvous used; a connection of its own."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._store: PrefixStore | None = None
+
+    def write(self, rank: int, line: str) -> None:
+        """Replace the line of a process."""
+        self._connection().set(str(rank), line)
+
+    def read(self) -> dict[int, str]:
+        """The lines by rank, of those that have left one."""
+        store = self._connection()
+        return {rank: store.get(str(rank)).decode() for rank in range(self._size) if store.check([str(rank)])}
+
+    def _connection(self) -> PrefixStore:
+        if self._store is None:
+            host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+            store = TCPStore(host, port, is_master=False, timeout=STORE_TIMEOUT)
+            self._store = PrefixStore("trainwright/watch", store)
+        return self._store
 
 
 PEER_LOST = (

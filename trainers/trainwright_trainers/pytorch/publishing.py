@@ -23,6 +23,8 @@ def publish_model(
     parent: Artifact | None = None,
     recipe: JsonObject | None = None,
     notes: list[str] | None = None,
+    details: JsonObject | None = None,
+    parent_factory: Factory | None = None,
 ) -> StepResult:
     """Publish a PyTorch model as the step's artifact. In one process only.
 
@@ -34,6 +36,8 @@ def publish_model(
         parent: the artifact that it was made from; none when it was trained from its initial weights.
         recipe: what changed the model's shape since its factory made it; as in the parent when None.
         notes: what the user should know.
+        details: further numbers for the result.
+        parent_factory: what made the parent's model; the same when None.
 
     Raises:
         ParityError: loaded again from its files, the model gives other outputs.
@@ -47,7 +51,17 @@ def publish_model(
         lineage = parent.as_parent if parent else None
         made = write_model(draft, model, sample, name=name, factory=factory, recipe=recipe, parent=lineage)
         parity = compare_exactly(open_module(model, 1), subject_of(made, factory).open(1), validation)
-        return publish(context, made, factory, validation, parity, parent=parent, notes=notes)
+        result = publish(
+            context,
+            made,
+            factory,
+            validation,
+            parity,
+            parent=parent,
+            notes=notes,
+            parent_factory=parent_factory,
+        )
+        return result.model_copy(update={"details": result.details | (details or {})})
 
 
 def publish(
@@ -59,10 +73,13 @@ def publish(
     *,
     parent: Artifact | None,
     notes: list[str] | None = None,
+    parent_factory: Factory | None = None,
 ) -> StepResult:
     """Measure a draft beside the artifact that it was made from, and publish it as the step's artifact."""
-    artifacts = [made] if parent is None else [made, parent]
-    measurements = measure([subject_of(artifact, factory) for artifact in artifacts], validation)
+    subjects = [subject_of(made, factory)]
+    if parent is not None:
+        subjects.append(subject_of(parent, parent_factory or factory))
+    measurements = measure(subjects, validation)
     artifact = publish_artifact(made, context.output, context.configuration.output, measurements[0].metrics)
     return StepResult(
         outcome="Succeeded",

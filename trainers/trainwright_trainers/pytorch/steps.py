@@ -8,6 +8,7 @@ from trainwright_trainers.runtime.execution import Run
 
 STEPS = {
     "train": "trainwright_trainers.pytorch.train",
+    "distill": "trainwright_trainers.pytorch.distill",
     "prune": "trainwright_trainers.pytorch.prune",
     "quantize": "trainwright_trainers.pytorch.quantize",
     "export": "trainwright_trainers.pytorch.export",

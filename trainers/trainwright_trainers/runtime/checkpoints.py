@@ -62,7 +62,7 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints in one directory. One process writes; the others may read."""
+    """The checkpoints in one directory. One process saves; the others may read, and write to its draft meanwhile."""
 
     def __init__(self, directory: Path, keep: int) -> None:
         self._directory = directory
@@ -90,6 +90,14 @@ class Checkpoints:
             _verify(directory / name, file)
         return Checkpoint(step, directory)
 
+    def place(self, step: int) -> Path:
+        """Where the checkpoint of a step is; not looked at."""
+        return self._directory / _name(step)
+
+    def draft(self, step: int) -> Path:
+        """Where the checkpoint of a step is written before it is whole."""
+        return self.place(step).with_suffix(_DRAFT_SUFFIX)
+
     def drop_after(self, step: int) -> None:
         """Remove what a training that goes on from `step` will write again: drafts, and checkpoints of later steps."""
         for draft in self._directory.glob(f"*{_DRAFT_SUFFIX}"):
@@ -108,11 +116,10 @@ class Checkpoints:
         Raises:
             OSError: it could not be written; the older ones are as they were.
         """
-        final = self._directory / _name(step)
-        draft = final.with_suffix(_DRAFT_SUFFIX)
+        final, draft = self.place(step), self.draft(step)
         shutil.rmtree(draft, ignore_errors=True)
         try:
-            draft.mkdir(parents=True)
+            draft.mkdir(parents=True, exist_ok=True)  # other processes that write to it may have made it
             write(draft)
             _seal(draft, step)
             shutil.rmtree(final, ignore_errors=True)

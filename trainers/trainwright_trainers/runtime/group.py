@@ -1,15 +1,24 @@
 """What the processes of one pod tell each other: a private directory of the process that started the others."""
 
 import os
+import signal
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
-from trainwright.api.contract import StepResult
-from trainwright_trainers.runtime.faults import failure, fault_of_exit, first_at_fault
+from trainwright.api.contract import Fault, StepResult
+from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.faults import EXIT_ERROR, failure, fault_of_exit, first_at_fault
 from trainwright_trainers.runtime.files import write_whole
+from trainwright_trainers.runtime.logs import LOG
+from trainwright_trainers.runtime.watch import Hang
 
 GROUP_VARIABLE = "TRAINWRIGHT_GROUP"
 """The directory, for the processes that are started."""
+HUNG = "HungProcess"
+"""Kind of the fault of a group that makes no progress, and its message names the process to blame."""
 PARENT_VARIABLE = "TRAINWRIGHT_PARENT"
 """Process id of the one that starts them."""
 
@@ -67,8 +76,33 @@ class GroupDirectory:
             for rank, code in failed.items()
             if rank not in left or left[rank].outcome != "Failed"
         ]
-        # First those that died without a word, then the others in the order in which they spoke.
-        return first_at_fault(silent + [result for result in left.values() if result.outcome == "Failed"])
+        spoken = [result for result in left.values() if result.outcome == "Failed"]
+        hung = [result for result in spoken if result.fault is not None and result.fault.kind == HUNG]
+        # Who tells of a hanging process also knows why it was killed; else first come those that died without a word.
+        return first_at_fault(hung + silent + spoken)
+
+    def end_hung(self) -> None:
+        """Once a worker has found that another one hangs, kill those that have not ended: nothing else ends those."""
+        left = dict(self.results())
+        if not any(result.fault is not None and result.fault.kind == HUNG for result in left.values()):
+            return
+        for path in self._path.glob("started-*"):
+            rank, process = map(int, path.name.removeprefix("started-").split("-"))
+            if rank not in left:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                path.unlink()
 
     def _result(self, rank: int) -> Path:
         return self._path / f"result-{rank}"
+
+
+def leave_hung(hang: Hang, seconds: float, step: StepContext) -> NoReturn:
+    """End this worker at once, whatever its main thread waits for; its result tells which process hangs."""
+    own, done = int(os.environ["RANK"]), step.progress.step
+    where = f" after optimizer step {done}" if done is not None else ""
+    message = f"{hang.message}{where}; collectives.timeoutSeconds is {seconds:g}"
+    fault = Fault(kind=HUNG, message=message, rank=hang.rank, exit_code=EXIT_ERROR, time=datetime.now(UTC))
+    LOG.error("%s", message)
+    GroupDirectory(Path(os.environ[GROUP_VARIABLE])).leave(own, failure(fault, done))
+    os._exit(EXIT_ERROR)
