@@ -36,7 +36,6 @@ class Job:
     model: dict[str, Any] = field(default_factory=lambda: MLP)
     data: dict[str, Any] = field(default_factory=lambda: DIGITS)
     name: str = "train"
-    kind: str = "train"
     input: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     framework: str = "pytorch"
