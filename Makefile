@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-fast fuzz lint verify generate pins cluster clean
+.PHONY: help install demo test test-fast fuzz lint verify generate pins cluster cluster-demo clean
 .DEFAULT_GOAL := help
 
 help: ## Show what can be made
@@ -64,6 +64,10 @@ verify: install ## Fail when a generated file is stale
 
 cluster: install ## Start a Kubernetes control plane with fake nodes, for development
 	$(BIN)/python -m testbed up
+
+cluster-demo: install ## Train the first example on a real node: images, helm install, kubectl apply
+	$(BIN)/python -m testbed.node packages
+	$(BIN)/python -m testbed.node demo
 
 pins: $(VENV)/.installed ## Compile the pinned requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

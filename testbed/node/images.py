@@ -92,6 +92,8 @@ class Builder:
 
     def _build(self, target: str, name: str) -> None:
         say(f"building the image {target}; the first time takes minutes")
+        self._buildah("rm", "--all")  # what builds have left that were cut off, gigabytes of it
+        shutil.rmtree(self.folder / "scratch", ignore_errors=True)
         base = self._base()
         certificates = f"{CERTIFICATES}/ca-certificates.crt"
         self._buildah(
@@ -100,6 +102,9 @@ class Builder:
             *([f"--build-arg=SSL_CERT_FILE={certificates}"] if Path(certificates).exists() else []),
             str(ROOT),
         )
+        former = [other for other in self._names() if other.startswith(name.rsplit(":", 1)[0] + ":") and other != name]
+        if former:
+            self._buildah("rmi", *former)
 
     def _base(self) -> str:
         """A Debian with Python, from the packages of its mirror."""
@@ -125,7 +130,10 @@ class Builder:
             self._buildah("rm", container)
 
     def _has(self, name: str) -> bool:
-        return name in self._buildah("images", "--format", "{{.Name}}:{{.Tag}}").splitlines()
+        return name in self._names()
+
+    def _names(self) -> list[str]:
+        return self._buildah("images", "--format", "{{.Name}}:{{.Tag}}").splitlines()
 
     def _buildah(self, *arguments: str) -> str:
         scratch = _made(self.folder / "scratch")
