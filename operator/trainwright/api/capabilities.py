@@ -6,7 +6,7 @@ A new method, scheme or format is one word here, beside its file in the framewor
 from dataclasses import dataclass
 from typing import get_args
 
-from trainwright.api.steps import Export, Prune, Quantize, Strategy
+from trainwright.api.steps import Export, Precision, Prune, Quantize, Strategy
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Capabilities:
     optimizers: tuple[str, ...] = ()
     schedules: tuple[str, ...] = ()
     strategies: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    train_options: tuple[str, ...] = ()
 
 
 CAPABILITIES = {
@@ -39,6 +41,8 @@ CAPABILITIES = {
             *("MultiStepLR", "OneCycleLR", "PolynomialLR", "StepLR"),
         ),
         strategies=("ddp", "fsdp2"),
+        precisions=("fp32", "bf16", "fp16"),
+        train_options=("activationCheckpointing", "compile", "scaling", "collectives.nccl"),
     ),
     "tensorflow": Capabilities(kinds=("run",)),
     "jax": Capabilities(
@@ -56,6 +60,7 @@ CAPABILITIES = {
             *("linear_onecycle_schedule", "linear_schedule", "polynomial_schedule"),
         ),
         strategies=("ddp",),
+        precisions=("fp32", "bf16"),
     ),
     "mxnet": Capabilities(kinds=()),
 }
@@ -63,9 +68,18 @@ CAPABILITIES = {
 
 FIELDS = {
     "strategies": ("train", "strategy", get_args(Strategy)),
+    "precisions": ("train", "precision", get_args(Precision)),
     "prune_methods": ("prune", "method", get_args(Prune.model_fields["method"].annotation)),
     "quantize_schemes": ("quantize", "scheme", get_args(Quantize.model_fields["scheme"].annotation)),
     "quantize_backends": ("quantize", "backend", get_args(get_args(Quantize.model_fields["backend"].annotation)[0])),
     "export_formats": ("export", "format", get_args(Export.model_fields["format"].annotation)),
 }
 """Capability -> the step kind and field it bounds, and every word that the field knows."""
+
+TRAIN_OPTIONS = {
+    "activationCheckpointing": "has({0}.activationCheckpointing) && {0}.activationCheckpointing",
+    "compile": "has({0}.compile) && {0}.compile",
+    "scaling": "has({0}.scaling)",
+    "collectives.nccl": "has({0}.collectives) && has({0}.collectives.nccl) && size({0}.collectives.nccl) > 0",
+}
+"""Options of a training that not every framework has -> whether a training asks for it, in CEL."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from trainwright.api.base import Rule
-from trainwright.api.capabilities import CAPABILITIES, FIELDS, Capabilities
+from trainwright.api.capabilities import CAPABILITIES, FIELDS, TRAIN_OPTIONS, Capabilities
 from trainwright.api.steps import KINDS
 
 _OPTIMIZERS = {
@@ -55,9 +55,17 @@ def _name_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
                 yield _refuse(framework, offending, f"{what} %s; it has {', '.join(can)}", f"{place}.name")
 
 
+def _option_rule(framework: str, able: Capabilities) -> Iterator[Rule]:
+    missing = [option for option in TRAIN_OPTIONS if option not in able.train_options]
+    if "train" in able.kinds and missing:
+        asked = " || ".join(f"({TRAIN_OPTIONS[option].format('s.train')})" for option in missing)
+        yield _refuse(framework, f"has(s.train) && ({asked})", f"train options {', '.join(missing)}")
+
+
 CAPABILITY_RULES = tuple(
     rule
     for framework, able in CAPABILITIES.items()
-    for rule in (*_kind_rule(framework, able), *_word_rules(framework, able), *_name_rules(framework, able))
+    for make in (_kind_rule, _word_rules, _option_rule, _name_rules)
+    for rule in make(framework, able)
 )
 """Every rule that the table of capabilities makes."""
