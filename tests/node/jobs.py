@@ -158,7 +158,10 @@ class Jobs:
         return self._node.volumes / claim["spec"]["volumeName"] / name
 
     def checkpoints(self, name: str) -> list[int]:
-        """Steps of the checkpoints that are complete."""
+        """Steps of the checkpoints that are complete; none before the job has its volume."""
+        claims = self.client.get(f"/api/v1/namespaces/{self.namespace}/persistentvolumeclaims")["items"]
+        if not any(claim["metadata"]["name"] == name and claim["spec"].get("volumeName") for claim in claims):
+            return []
         folder = self.storage(name) / "steps/train/checkpoints"
         return sorted(int(path.name.removeprefix("step-")) for path in folder.glob("step-" + 8 * "[0-9]"))
 

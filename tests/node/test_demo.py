@@ -11,7 +11,7 @@ def test_the_demo_installs_trains_and_shows_what_came_of_it(operator: Operator, 
     try:
         assert done.returncode == 0, done.stdout
         lines = done.stdout.splitlines()
-        shown = [line.split()[:2] for line in lines if "accuracy" in line]
+        shown = [line.split("\t")[:2] for line in lines if "\taccuracy " in line]
         assert shown == [[step, "Succeeded"] for step in ("train", "prune", "int8", "onnx")]
         assert "artifact steps/onnx/artifact\tonnx" in lines
         assert any(line.split()[:3] == ["digits", "Running", "train"] for line in lines), done.stdout
