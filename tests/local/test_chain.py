@@ -206,7 +206,7 @@ from trainwright_trainers.data import Arrays, Splits, digits
 
 def dim_calibration():
     splits = digits()
-    dim = Arrays(splits.calibration.inputs * 0.01, splits.calibration.targets)
+    dim = Arrays(splits.calibration.inputs * 0.125, splits.calibration.targets)
     return Splits(splits.train, splits.validation, dim)
 
 def flat_images():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.trainers.runs import QUICK, Ended, Job, pods, run_group
 
@@ -147,9 +148,9 @@ def test_progress_is_served_while_training(framework: str, tmp_path: Path, free_
     ended = run_group(replace(job, environment=job.environment | port))
     assert ended.exit_code == 0, ended.log
     page = Path(job.environment["ONCE"]).read_text()
-    lines = [line.split() for line in page.splitlines() if not line.startswith("#")]
-    values = {name.removeprefix("trainwright_training_"): float(value) for name, value in lines}
-    assert 30 < values["step"] <= 60
+    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+    values = {sample.name.removeprefix("trainwright_training_"): sample.value for sample in samples}
+    assert 30 < values["step"] < 70
     assert 0.3 < values["progress_ratio"] < 1
     assert values["accuracy"] > 0.3
     assert values["learning_rate"] == pytest.approx(0.005)
