@@ -24,7 +24,6 @@ def run_operator(
     log_level: str,
 ) -> None:
     """Runs one replica until SIGTERM or SIGINT. See `OperatorOptions` for the arguments."""
-    log_as_json(log_level)
     options = OperatorOptions(
         namespaces=namespaces,
         lease_namespace=lease_namespace,
@@ -36,6 +35,7 @@ def run_operator(
         metrics_jobs=metrics_jobs,
         workers=workers,
     )
+    log_as_json(log_level)  # not before: a mistake in the options is told to a person
     asyncio.run(_run(options))
 
 
