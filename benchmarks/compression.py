@@ -1,0 +1,291 @@
+"""Our compressed and exported artifacts beside what the same libraries give when they are called directly.
+
+    python benchmarks/compression.py
+
+One trained model, one process: size, accuracy, and latency at batch sizes 1 and 32 on one pinned thread, measured in
+turns. Ends with 1 when one of ours is worse than the library's own by more than measuring allows, or when the pruned
+INT8 model isn't at least twice as fast as the float ONNX model at an accuracy within one point.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainwright.api.contract import StepConfiguration
+from trainwright.api.steps import Factory
+from trainwright_trainers.data import Array, Arrays, Splits, digits, read_batch
+from trainwright_trainers.evaluation import Predict, measure_quality
+from trainwright_trainers.evaluation.latency import measure_latencies, pinned
+from trainwright_trainers.evaluation.onnx import open_onnx
+from trainwright_trainers.evaluation.tflite import open_tflite
+from trainwright_trainers.pytorch.artifacts import load_model
+from trainwright_trainers.pytorch.model_factory import make_model
+from trainwright_trainers.pytorch.predictors import subject_of
+from trainwright_trainers.pytorch.programs import open_module
+from trainwright_trainers.pytorch.publishing import publish_model
+from trainwright_trainers.pytorch.quiet import quiet
+from trainwright_trainers.pytorch.steps import find_run
+from trainwright_trainers.runtime.artifacts import read_artifact
+from trainwright_trainers.runtime.context import StepContext, read_context
+
+MODEL = {"factory": "trainwright_trainers.pytorch.models:resnet8", "args": {"width": 32}}
+SIZES = (1, 32)
+EPOCHS = 6
+SPEEDUP = 2.0
+"""How much faster than float ONNX the pruned INT8 model must be."""
+POINT = 0.01
+"""How much accuracy it may cost, and ours may differ from the library's (four of 359 samples)."""
+SLACK = 1.1
+"""Of latency and size: what measuring, and a manifest beside a file of some ten KiB, may account for."""
+
+STEPS: list[dict[str, Any]] = [
+    {"name": "onnx", "export": {"format": "onnx"}},
+    {"name": "pt2", "export": {"format": "pt2"}},
+    {"name": "trace", "export": {"format": "torchscript-trace"}},
+    {"name": "tflite", "export": {"format": "tflite", "dynamicBatch": False}},
+    {"name": "int8", "quantize": {"scheme": "int8-static", "calibrationSamples": 200}},
+    {"name": "weights", "quantize": {"scheme": "int8-weight-only"}},
+    {"name": "pt2e", "quantize": {"scheme": "int8-static", "backend": "torchao", "calibrationSamples": 200}},
+    {"name": "tflite-int8", "quantize": {"scheme": "int8-static", "backend": "litert", "calibrationSamples": 200}},
+    {
+        "name": "pruned",
+        "prune": {
+            "method": "l1-structured",
+            "amount": 0.5,
+            "finetuneEpochs": EPOCHS,
+            "batchSize": 64,
+            "optimizer": {"learningRate": 3e-3},
+        },
+    },
+    {"name": "pruned-onnx", "after": "pruned", "export": {"format": "onnx"}},
+    {"name": "pruned-int8", "after": "pruned", "quantize": {"scheme": "int8-static", "calibrationSamples": 200}},
+]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One model file and how it is run."""
+
+    file: Path
+    open: Callable[[], Predict]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one."""
+
+    kib: float
+    accuracy: float
+    milliseconds: tuple[float, ...]
+    """By batch size."""
+
+
+def context(root: Path, step: dict[str, Any], after: str | None) -> StepContext:
+    """What the entry point gives a step."""
+    home = f"steps/{step['name']}"
+    configuration = StepConfiguration.model_validate(
+        {
+            "job": "benchmark",
+            "namespace": "default",
+            "framework": "pytorch",
+            "model": MODEL,
+            "data": {"factory": "trainwright_trainers.data:digits"},
+            "step": step,
+            "input": f"steps/{after}/artifact" if after else None,
+            "output": f"{home}/artifact",
+            "checkpoints": f"{home}/checkpoints",
+        }
+    )
+    return read_context({"TRAINWRIGHT_STEP": configuration.model_dump_json(), "TRAINWRIGHT_ROOT": str(root)})
+
+
+def fit(model: nn.Module, data: Arrays, epochs: int, rate: float) -> nn.Module:
+    """Train a little, as a user would."""
+    inputs, targets = torch.from_numpy(data.inputs), torch.from_numpy(data.targets)
+    optimizer = torch.optim.AdamW(model.train().parameters(), rate)
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(inputs)).split(64):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs[chosen]), targets[chosen]).backward()
+            optimizer.step()
+    return model.eval()
+
+
+def ours(root: Path, factory: Factory) -> dict[str, Contender]:
+    """Run every step; the models that they made, by its name."""
+    found = {}
+    for wanted in STEPS:
+        step = {key: value for key, value in wanted.items() if key != "after"}
+        find_run(made := context(root, step, wanted.get("after", "train")))(made)
+        artifact = read_artifact(made.output)
+        (file,) = [made.output / one.path for one in artifact.description.files if Path(one.path).stem == "model"]
+        found[step["name"]] = Contender(file, lambda artifact=artifact: subject_of(artifact, factory).open(1))
+        print(f"made {step['name']}", file=sys.stderr)
+    return found
+
+
+def theirs(model: nn.Module, splits: Splits, folder: Path) -> Iterator[tuple[str, Contender]]:
+    """The same by direct calls, with the libraries' own defaults."""
+    example = torch.rand(2, 1, 8, 8)
+    shapes = ({0: torch.export.Dim("batch")},)
+    assert isinstance(splits.calibration, Arrays)
+    samples = splits.calibration.inputs
+
+    def onnx(name: str, network: nn.Module) -> Contender:
+        torch.onnx.export(network, (example,), dynamo=True, dynamic_shapes=shapes).save(folder / f"{name}.onnx")
+        return Contender(folder / f"{name}.onnx", lambda: open_onnx(folder / f"{name}.onnx", 1))
+
+    def int8(name: str, source: Path) -> Contender:
+        from onnxruntime.quantization import quantize_static
+
+        quantize_static(source, folder / f"{name}.onnx", Reader(samples))
+        return Contender(folder / f"{name}.onnx", lambda: open_onnx(folder / f"{name}.onnx", 1))
+
+    yield "onnx", (plain := onnx("onnx", model))
+    program = torch.export.export(model, (example,), dynamic_shapes=shapes)
+    torch.export.save(program, folder / "model.pt2")
+    yield (
+        "pt2",
+        Contender(folder / "model.pt2", lambda: open_module(torch.export.load(folder / "model.pt2").module(), 1)),
+    )
+    torch.jit.trace(model, (example,)).save(str(folder / "model.pt"))
+    yield "trace", Contender(folder / "model.pt", lambda: open_module(torch.jit.load(folder / "model.pt"), 1))
+    yield "int8", int8("int8", plain.file)
+    pruned = fit(cut(model, example[:1]), splits.train, EPOCHS, 3e-3)  # type: ignore[arg-type]
+    yield "pruned-onnx", (smaller := onnx("pruned", pruned))
+    yield "pruned-int8", int8("pruned-int8", smaller.file)
+    yield from litert(model, example[:1], samples, folder)
+
+
+def litert(model: nn.Module, example: torch.Tensor, samples: Array, folder: Path) -> Iterator[tuple[str, Contender]]:
+    """TFLite by direct calls."""
+    import litert_torch
+    from ai_edge_quantizer import quantizer, recipe
+
+    plain, small = folder / "model.tflite", folder / "int8.tflite"
+    litert_torch.convert(model, (example,)).export(str(plain))
+    yield "tflite", Contender(plain, lambda: open_tflite(plain, 1))
+    quantizing = quantizer.Quantizer(str(plain), recipe.static_wi8_ai8())
+    feeds = [{"args_0": sample[None]} for sample in samples]
+    quantizing.quantize(quantizing.calibrate({"serving_default": feeds})).export_model(str(small))
+    yield "tflite-int8", Contender(small, lambda: open_tflite(small, 1))
+
+
+def cut(model: nn.Module, example: torch.Tensor) -> nn.Module:
+    """A copy without half of its channels, by Torch-Pruning."""
+    from copy import deepcopy
+
+    import torch_pruning
+
+    copy = deepcopy(model)
+    pruner = torch_pruning.pruner.MagnitudePruner(
+        copy,
+        example,
+        importance=torch_pruning.importance.GroupMagnitudeImportance(p=1),
+        pruning_ratio=0.5,
+        ignored_layers=[copy.get_submodule("fc")],
+    )
+    pruner.step()
+    return copy
+
+
+class Reader:
+    """Calibration samples for ONNX Runtime."""
+
+    def __init__(self, samples: Array) -> None:
+        self._feeds = ({"x": part} for part in np.array_split(samples, 8))
+
+    def get_next(self) -> dict[str, Array] | None:
+        """The next batch."""
+        return next(self._feeds, None)
+
+
+def measured(contenders: dict[str, Contender], splits: Splits) -> dict[str, Row]:
+    """Everything, in one process; at each batch size the models run in turns on one CPU."""
+    accuracies = {
+        name: measure_quality(one.open(), splits.validation, 256).accuracy or 0.0 for name, one in contenders.items()
+    }
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    with pinned(1):
+        models = [one.open() for one in contenders.values()]
+        for size in SIZES:
+            inputs, _ = read_batch(splits.validation, range(size))
+            for name, latency in zip(contenders, measure_latencies(models, inputs), strict=True):
+                times[name].append(latency.p50_ms)
+    return {
+        name: Row(one.file.stat().st_size / 1024, accuracies[name], tuple(times[name]))
+        for name, one in contenders.items()
+    }
+
+
+def broken_promises(rows: dict[str, Row], direct: dict[str, Row]) -> Iterator[str]:
+    """What ours should be and isn't."""
+    for name, other in direct.items():
+        own = rows[name]
+        if own.kib > SLACK * other.kib:
+            yield f"{name}: {own.kib:.1f} KiB, by the library {other.kib:.1f}"
+        if own.accuracy < other.accuracy - POINT:
+            yield f"{name}: accuracy {own.accuracy:.3f}, by the library {other.accuracy:.3f}"
+        for size, mine, its in zip(SIZES, own.milliseconds, other.milliseconds, strict=True):
+            if mine > SLACK * its:
+                yield f"{name}: {mine:.3f} ms at batch size {size}, by the library {its:.3f}"
+    plain, small = rows["onnx"], rows["pruned-int8"]
+    if small.accuracy < plain.accuracy - POINT:
+        yield f"pruned-int8: accuracy {small.accuracy:.3f}, float ONNX {plain.accuracy:.3f}"
+    for size, mine, its in zip(SIZES, small.milliseconds, plain.milliseconds, strict=True):
+        if its < SPEEDUP * mine:
+            yield f"pruned-int8: {its / mine:.2f} times as fast as float ONNX at batch size {size}, not {SPEEDUP:g}"
+
+
+def show(rows: dict[str, Row], direct: dict[str, Row]) -> None:
+    """The table: ours, and in brackets ours divided by the library's own."""
+    print(f"{'artifact':12} {'KiB':>16} {'accuracy':>16}" + "".join(f"{f'ms at {size}':>18}" for size in SIZES))
+    for name, row in rows.items():
+        other = direct.get(name)
+        values = [row.kib, row.accuracy, *row.milliseconds]
+        ratios = [None] * len(values) if other is None else [other.kib, other.accuracy, *other.milliseconds]
+        cells = [
+            f"{value:9.3f} " + (f"({value / ratio:.2f})" if ratio else "(-)")
+            for value, ratio in zip(values, ratios, strict=True)
+        ]
+        print(f"{name:12}" + "".join(f"{cell:>18}" for cell in cells))
+
+
+def main() -> int:
+    """Train, compress both ways, measure, and say whether every promise was kept."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    splits, factory = digits(), Factory.model_validate(MODEL)
+    with tempfile.TemporaryDirectory() as scratch:
+        root, folder = Path(scratch) / "job", Path(scratch) / "direct"
+        folder.mkdir()
+        model = fit(make_model(factory), splits.train, EPOCHS, 3e-3)  # type: ignore[arg-type]
+        publish_model(context(root, {"name": "train", "train": {}}, None), model, factory, splits.validation)
+        trained = load_model(read_artifact(root / "steps/train/artifact"), factory)
+        mine = ours(root, factory)
+        with quiet():
+            direct = dict(theirs(trained, splits, folder))
+        together = {f"ours {name}": one for name, one in mine.items()}
+        together |= {f"direct {name}": one for name, one in direct.items()}
+        rows = measured(together, splits)
+    own = {name: rows[f"ours {name}"] for name in mine if name != "pruned"}
+    other = {name: rows[f"direct {name}"] for name in direct}
+    show(own, other)
+    small, plain = own["pruned-int8"], own["onnx"]
+    for size, fast, slow in zip(SIZES, small.milliseconds, plain.milliseconds, strict=True):
+        print(f"pruned + INT8 is {slow / fast:.2f} times as fast as float ONNX at batch size {size}")
+    broken = list(broken_promises(own, other))
+    for promise in broken:
+        print(f"BROKEN {promise}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
