@@ -53,7 +53,7 @@ def test_a_fault_costs_a_restart_and_not_a_digit_of_the_loss(
     status = jobs.wait("hit", "Complete")
     assert status["restarts"] == 1
     assert losses(jobs.storage("hit")) == expected
-    (resumed,) = (entry for entry in jobs.journal("hit") if entry["event"] == "resumed")
+    (resumed,) = resumptions(jobs, "hit")
     assert resumed["undoneSteps"] <= 2 * INTERVAL  # that of a checkpoint, and that of the one being written
 
 
@@ -76,26 +76,29 @@ def test_a_suspended_job_goes_on_from_the_checkpoint_that_the_suspend_saved(
     saved = jobs.checkpoints("pausing")[-1]
     jobs.patch("pausing", runPolicy={"suspend": False})
     status = jobs.wait("pausing", "Complete")
-    (resumed,) = (entry for entry in jobs.journal("pausing") if entry["event"] == "resumed")
+    (resumed,) = resumptions(jobs, "pausing")
     assert (resumed["step"], resumed["undoneSteps"]) == (saved, 0)
     assert (status["restarts"], status["steps"][0]["attempts"]) == (0, 1)
     assert losses(jobs.storage("pausing")) == expected
 
 
 def test_the_group_follows_kubectl_scale_and_loses_no_step_beyond_an_interval(jobs: Jobs) -> None:
-    jobs.apply(training("scaled", 2 * EPOCHS))
-    after = jobs.wait_checkpoint("scaled", INTERVAL)
-    for replicas in (3, 1):
+    jobs.apply(training("scaled", 4 * EPOCHS))
+    jobs.wait_checkpoint("scaled", INTERVAL)
+    for number, replicas in enumerate((3, 1), start=1):
         jobs.kubectl("scale", "trainingjob/scaled", f"--replicas={replicas}")
         wait_until(lambda size=replicas: is_running_on(jobs, size), f"runs on {replicas}", LONG)
         assert jobs.client.get(jobs.path("scaled/scale"))["status"]["replicas"] == replicas
-        after = jobs.wait_checkpoint("scaled", after)
+        wait_until(lambda count=number: len(resumptions(jobs, "scaled")) == count, f"goes on with {replicas}", LONG)
     status = jobs.wait("scaled", "Complete")
     assert status["restarts"] == 0
-    resumed = [entry for entry in jobs.journal("scaled") if entry["event"] == "resumed"]
-    assert len(resumed) == 2
-    assert all(entry["undoneSteps"] <= INTERVAL for entry in resumed)
+    assert all(entry["undoneSteps"] <= INTERVAL for entry in resumptions(jobs, "scaled"))
     assert sorted(losses(jobs.storage("scaled"))) == list(range(1, 1 + max(losses(jobs.storage("scaled")))))
+
+
+def resumptions(jobs: Jobs, name: str) -> list[Object]:
+    """When a training went on from a checkpoint."""
+    return [entry for entry in jobs.journal(name) if entry["event"] == "resumed"]
 
 
 def is_running_on(jobs: Jobs, size: int) -> bool:
