@@ -53,13 +53,17 @@ class Floor(Contender):
     """The benchmark creates what the operator would, all at once and knowing what comes: no operator can be faster."""
 
     def bodies(self, name: str, namespace: str, workers: int) -> Sequence[tuple[str, Object]]:
-        """The Service and the Job that the operator makes, with nobody as their owner or manager."""
+        """The objects that the operator makes for a step, with nobody as their owner or manager."""
         job = load_job(training_job(name, namespace, workers) | {"status": {}})
         children = step_children(job, job.spec.steps[0], 1, None, ClusterSite())
         for child in children:
             del child["metadata"]["ownerReferences"]
             child["metadata"]["labels"][MANAGED_BY_LABEL] = "floor"
-        paths = {"Service": f"/api/v1/namespaces/{namespace}/services", "Job": self.collection}
+        paths = {
+            "NetworkPolicy": f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
+            "Service": f"/api/v1/namespaces/{namespace}/services",
+            "Job": self.collection,
+        }
         return [(paths[child["kind"]].format(namespace=namespace), child) for child in children]
 
 
