@@ -30,10 +30,10 @@ from trainwright_trainers.pytorch.model_factory import make_model
 from trainwright_trainers.pytorch.predictors import subject_of
 from trainwright_trainers.pytorch.programs import open_module
 from trainwright_trainers.pytorch.publishing import publish_model
-from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.pytorch.steps import find_run
 from trainwright_trainers.runtime.artifacts import read_artifact
 from trainwright_trainers.runtime.context import StepContext, read_context
+from trainwright_trainers.runtime.quiet import quiet
 
 MODEL = {"factory": "trainwright_trainers.pytorch.models:resnet8", "args": {"width": 32}}
 SIZES = (1, 32)

@@ -22,7 +22,7 @@ from trainwright_trainers.pytorch.sharding import shard, whole_state
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.losses import Losses
-from trainwright_trainers.runtime.reporting import Reporter
+from trainwright_trainers.runtime.reporting import begin_reporting
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,9 @@ def fit(
         validation=Reader(prepared.splits.validation, processes.device),
         processes=processes,
     )
-    reporter = begin_history(step, state.step, resumed_from, losses) if processes.first else None
+    reporter = None
+    if processes.first:
+        reporter = begin_reporting(step, losses, state.step, resumed=resumed_from is not None)
     training = Training(task, state, checkpointing, reporter, step.progress, step.stop)
     with watched(processes, options.collectives, step):
         stopped = training.run()
@@ -113,18 +115,6 @@ def fit(
         None if stopped else trained_model(prepared, processes),
         memory_report(state.model, state.optimizer, prepared.trial.activations, processes),
     )
-
-
-def begin_history(step: StepContext, at: int, resumed_from: int | None, losses: Losses | None) -> Reporter:
-    """What reports a training that goes on from optimizer step `at`."""
-    history = step.history
-    undone = history.begin(at)
-    if resumed_from is not None or undone.steps:
-        step.journal.record("resumed", step=at, undoneSteps=undone.steps, undoneSeconds=round(undone.seconds, 3))
-    if losses is not None:
-        losses.add("replay", undone.seconds)
-        losses.save()
-    return Reporter(history, step.progress, losses)
 
 
 def make_checkpointing(step: StepContext, processes: Processes, prepared: Prepared) -> Saves:

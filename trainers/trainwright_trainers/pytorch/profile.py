@@ -16,8 +16,8 @@ from trainwright_trainers.pytorch.losses import make_loss
 from trainwright_trainers.pytorch.optimization import make_optimizer
 from trainwright_trainers.pytorch.precision import casts
 from trainwright_trainers.pytorch.processes import this_process
-from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.quiet import quiet
 
 TRACE = "trace.json.gz"
 """The trace, for chrome://tracing or https://ui.perfetto.dev."""

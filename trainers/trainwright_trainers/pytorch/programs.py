@@ -12,8 +12,8 @@ from torch import nn
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation import Predict, Subject
 from trainwright_trainers.pytorch.artifacts import run
-from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.runtime.artifacts import Artifact, ArtifactError
+from trainwright_trainers.runtime.quiet import quiet
 
 PT2 = "pt2"
 TORCHSCRIPT = "torchscript"

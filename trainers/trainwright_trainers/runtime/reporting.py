@@ -106,12 +106,12 @@ class Reporter:
             self._losses.save()
 
 
-def begin_reporting(step: StepContext, losses: Losses, training_step: int, *, resumed: bool) -> Reporter:
+def begin_reporting(step: StepContext, losses: Losses | None, training_step: int, *, resumed: bool) -> Reporter:
     """Cut the history where the training goes on, say in the journal what that undid, and report from there on.
 
     Args:
         step: the step.
-        losses: counts the time that is lost.
+        losses: counts the time that is lost; none where nobody does.
         training_step: optimizer step that the training goes on from.
         resumed: whether it goes on from a checkpoint.
     """
@@ -121,6 +121,7 @@ def begin_reporting(step: StepContext, losses: Losses, training_step: int, *, re
         step.journal.record(
             "resumed", step=training_step, undoneSteps=undone.steps, undoneSeconds=round(undone.seconds, 3)
         )
-    losses.add("replay", undone.seconds)
-    losses.save()
+    if losses is not None:
+        losses.add("replay", undone.seconds)
+        losses.save()
     return Reporter(history, step.progress, losses)

@@ -25,9 +25,9 @@ from trainwright_trainers.pytorch.chain import Converted, Source
 from trainwright_trainers.pytorch.export.onnx import convert_to_onnx
 from trainwright_trainers.pytorch.export.tflite import export_tflite
 from trainwright_trainers.pytorch.programs import open_module
-from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.runtime.artifacts import ArtifactError, read_artifact
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.quiet import quiet
 
 VALIDATION = digits().validation
 SAMPLE = np.zeros((1, 1, 8, 8), np.float32)

@@ -12,8 +12,8 @@ from trainwright_trainers.evaluation.onnx import BATCH, FORMAT, onnx_signatures,
 from trainwright_trainers.pytorch.artifacts import input_name, load_model
 from trainwright_trainers.pytorch.chain import Converted, Source
 from trainwright_trainers.pytorch.export.signatures import example_batch
-from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.quiet import quiet
 
 if TYPE_CHECKING:
     import onnx

@@ -11,8 +11,8 @@ from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation.tflite import FORMAT, tflite_signatures
 from trainwright_trainers.pytorch.artifacts import load_model
 from trainwright_trainers.pytorch.chain import Converted, Source
-from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.quiet import quiet
 
 FILE = "model.tflite"
 PACKAGES = ("litert-torch", "ai-edge-litert")

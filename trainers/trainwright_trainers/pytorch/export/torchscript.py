@@ -15,9 +15,9 @@ from trainwright_trainers.pytorch.artifacts import load_model
 from trainwright_trainers.pytorch.chain import Converted, Source
 from trainwright_trainers.pytorch.export.signatures import example_batch, torch_signatures
 from trainwright_trainers.pytorch.programs import TORCHSCRIPT
-from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.runtime.artifacts import Signature
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.quiet import quiet
 
 FILE = "model.pt"
 INPUT, OUTPUT = "INPUT__0", "OUTPUT__0"

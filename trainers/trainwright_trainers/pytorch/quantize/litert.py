@@ -12,7 +12,7 @@ from trainwright_trainers.pytorch.chain import Converted
 from trainwright_trainers.pytorch.export.tflite import FILE, describe_tflite, export_tflite
 from trainwright_trainers.pytorch.predictors import subject_of
 from trainwright_trainers.pytorch.quantize.scheme import Task
-from trainwright_trainers.pytorch.quiet import quiet
+from trainwright_trainers.runtime.quiet import quiet
 
 
 def quantize_static(task: Task) -> Converted:

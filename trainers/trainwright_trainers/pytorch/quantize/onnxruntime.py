@@ -13,8 +13,8 @@ from trainwright_trainers.pytorch.chain import Converted
 from trainwright_trainers.pytorch.export.onnx import FILE, describe_onnx
 from trainwright_trainers.pytorch.quantize.float_weights import weights_by_operator
 from trainwright_trainers.pytorch.quantize.scheme import Task
-from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.quiet import quiet
 
 BATCH_SIZE = 32
 """Samples a forward pass of the calibration."""

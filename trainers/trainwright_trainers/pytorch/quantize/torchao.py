@@ -18,8 +18,8 @@ from trainwright_trainers.pytorch.export.onnx import FILE, describe_onnx, export
 from trainwright_trainers.pytorch.export.pt2 import export_program
 from trainwright_trainers.pytorch.programs import open_module
 from trainwright_trainers.pytorch.quantize.scheme import Task
-from trainwright_trainers.pytorch.quiet import quiet
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.quiet import quiet
 
 BATCH_SIZE = 32
 """Samples a forward pass of the calibration."""
