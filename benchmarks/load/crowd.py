@@ -14,11 +14,13 @@ from benchmarks.load.contenders import FLOOR, OPERATOR, Contender, has_failed, i
 from benchmarks.load.namespaces import fresh_namespace
 from benchmarks.load.report import Row, mebibytes, milliseconds, show
 from benchmarks.load.stage import Stage
+from testbed import ControlPlane
 
 POLL_SECONDS = 0.1
 LONGEST_SECONDS = 500.0
-PAUSE_SECONDS = 5.0
-"""Between two turns, in which what is left of the one before comes to its end."""
+QUIET_SECONDS = 3.0
+"""A turn is over when the operator has asked for nothing for so long: its events come last, and must not burden the
+next turn."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Turn:
     Attributes:
         pods: until all pods existed.
         complete: until every job said that it was complete.
-        operator_cpu: CPU time of the operator, to the end of the pause after the turn.
+        operator_cpu: CPU time of the operator, until it has nothing left to do.
         plane_cpu: of all programs of the control plane.
         requests: that the API server answered, by its own count.
         calls: of the operator about jobs, by verb and resource.
@@ -83,7 +85,7 @@ async def _turn(stage: Stage, client: Client, contender: Contender, jobs: int, w
     since = datetime.now(UTC)
     operator_before, plane_before, requests_before = operator.usage(), _plane_cpu(stage), plane.request_counts().total()
     pods, complete = await _run(client, contender, namespace, jobs, workers)
-    await asyncio.sleep(PAUSE_SECONDS)
+    await _quiet(plane)
     return Turn(
         pods,
         complete,
@@ -92,6 +94,14 @@ async def _turn(stage: Stage, client: Client, contender: Contender, jobs: int, w
         plane.request_counts().total() - requests_before,
         by_kind(operator_calls(plane, since, datetime.now(UTC))),
     )
+
+
+async def _quiet(plane: ControlPlane) -> None:
+    while True:
+        now = datetime.now(UTC)
+        await asyncio.sleep(QUIET_SECONDS)
+        if not await asyncio.to_thread(operator_calls, plane, now, datetime.now(UTC)):
+            return
 
 
 def _plane_cpu(stage: Stage) -> float:

@@ -73,7 +73,8 @@ def test_scale_restarts_the_group_with_the_new_size(jobs: TrainingJobs) -> None:
     assert jobs.client.get(f"{jobs.path}/scaled/scale")["status"]["selector"]
     status = jobs.get("scaled")["status"]
     assert status["restarts"] == 0
-    assert ("Resizing", "the group goes from 2 to 3 workers") in jobs.events("scaled")
+    resized = ("Resizing", "the group goes from 2 to 3 workers")
+    wait_until(lambda: resized in jobs.events("scaled"), "the change of the size is told")
 
 
 def test_what_a_job_does_can_not_be_changed(jobs: TrainingJobs) -> None:

@@ -68,7 +68,19 @@ def do_everything(jobs: TrainingJobs) -> None:
     jobs.wait_gone("brief")
 
 
-def test_no_wildcard_no_secret_and_no_watch_of_pods() -> None:
+def test_no_wildcard_no_secret_and_no_change_to_pods() -> None:
     rights = set(granted())
     assert not [right for right in rights if "*" in right or right[1] == "secrets"]
-    assert {verb for group, resource, verb in rights if resource == "pods"} == {"list"}
+    assert {verb for group, resource, verb in rights if resource == "pods"} == {"list", "watch"}
+
+
+def test_only_pods_that_have_succeeded_are_watched(jobs: TrainingJobs, own_control_plane: ControlPlane) -> None:
+    jobs.create("brief", behave=lambda worker: End())
+    jobs.wait("brief", "Complete")
+    watches = [
+        event
+        for event in own_control_plane.audit_events(operator.USER)
+        if (event.verb, event.resource) == ("watch", "pods")
+    ]
+    assert watches
+    assert all("fieldSelector=status.phase%3DSucceeded" in watch.uri for watch in watches)

@@ -59,8 +59,8 @@ def test_scaling_up_and_down_keeps_the_pods_that_stay(jobs: TrainingJobs) -> Non
     (same,) = jobs.jobs("scaled")
     assert same["metadata"]["uid"] == job["metadata"]["uid"]
     assert same["spec"]["completions"] == same["spec"]["parallelism"] == 2
-    told = [note for reason, note in jobs.events("scaled") if reason == "Resizing"]
-    assert told == [f"the group goes from {sizes} workers" for sizes in ("2 to 3", "3 to 1", "1 to 2")]
+    told = [("Resizing", f"the group goes from {sizes} workers") for sizes in ("2 to 3", "3 to 1", "1 to 2")]
+    wait_until(lambda: [event for event in jobs.events("scaled") if event[0] == "Resizing"] == told, "all is told")
     finish(jobs, "scaled")
 
 

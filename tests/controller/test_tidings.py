@@ -7,7 +7,7 @@ import pytest
 
 from tests.controller.conftest import Clock
 from trainwright.controller.pace import Pace
-from trainwright.controller.tidings import CALM_SECONDS, PROGRESS_SECONDS, WAITING_A_SECOND, Tidings
+from trainwright.controller.tidings import CALM_SECONDS, PROGRESS_SECONDS, STARTS_A_SECOND, WAITING_A_SECOND, Tidings
 
 KEY = ("default", "digits")
 PENDING: dict[str, Any] = {"phase": "Pending", "steps": [{"name": "train", "failures": []}]}
@@ -44,7 +44,7 @@ def test_progress_alone_is_written_seldom(clock: Clock) -> None:
     assert tidings.delay(KEY, RUNNING, further) == 0
 
 
-def test_a_crowd_that_waits_is_told_of_one_by_one_and_a_start_at_once(clock: Clock) -> None:
+def test_a_crowd_is_told_of_one_by_one_and_those_that_start_sooner(clock: Clock) -> None:
     tidings, keys = Tidings(), [("default", f"job-{number}") for number in range(30)]
     for key in keys:
         tidings.delay(key, {}, PENDING)
@@ -52,9 +52,11 @@ def test_a_crowd_that_waits_is_told_of_one_by_one_and_a_start_at_once(clock: Clo
     delays = [tidings.delay(key, {}, PENDING) for key in keys]
     assert delays == pytest.approx([number / WAITING_A_SECOND for number in range(30)])
     assert tidings.delay(keys[-1], {}, PENDING) == delays[-1], "the place in the queue is kept"
-    tidings.delay(keys[-1], PENDING, RUNNING)
+    for key in keys:
+        tidings.delay(key, PENDING, RUNNING)
     clock.now += CALM_SECONDS
-    assert tidings.delay(keys[-1], PENDING, RUNNING) == 0
+    delays = [tidings.delay(key, PENDING, RUNNING) for key in reversed(keys)]
+    assert delays == pytest.approx([number / STARTS_A_SECOND for number in range(30)])
 
 
 def test_a_pace_hands_out_moments_that_are_apart(clock: Clock) -> None:

@@ -26,7 +26,7 @@ what the operator asks for.
   verbs: [get, create]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list]  # how workers ended, and why they don't start; never watched
+  verbs: [list, watch]  # how workers ended, and why they don't start; watched are those that have succeeded
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [list, create]

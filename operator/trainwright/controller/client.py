@@ -1,10 +1,11 @@
 """The API server, spoken to in plain dicts: the official client connects, its models are left out of the way."""
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 from urllib.parse import urlencode
 
+import aiohttp
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException
@@ -17,8 +18,14 @@ MANAGER = "trainwright"
 REQUEST_SECONDS = 4.0
 """Longest time that a request may take. With the lease's own times it bounds how long a former leader can act."""
 
+WATCH_SECONDS = 300
+"""After so long the API server ends a watch."""
+
 PAGE = 500
 """Objects that are listed at once: a page of these is there in time however many there are."""
+
+_REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+_WATCH_TIMEOUT = aiohttp.ClientTimeout(total=WATCH_SECONDS + 30, sock_connect=REQUEST_SECONDS)
 
 _API_VERSIONS = {
     "Job": "batch/v1",
@@ -148,6 +155,29 @@ class Client:
         """Reads all objects of a kind, in one namespace or all, however many there are."""
         return await self._read_pages(kind, namespace, {}, "application/json")
 
+    async def watch(self, kind: str, namespace: str | None, **query: str) -> AsyncIterator[Object]:
+        """Objects that come to be selected by the query from now on, in one namespace or all, until the server ends it.
+
+        Raises:
+            ApiError: the server refused, or can't go on.
+            aiohttp.ClientError, OSError, TimeoutError: the connection was lost.
+            ValueError: what came is not what a watch sends.
+        """
+        path = _path(kind, namespace)
+        now = (await self._request("GET", path, query=query | {"limit": "1"}))["metadata"]["resourceVersion"]
+        query |= {"watch": "true", "resourceVersion": now, "timeoutSeconds": str(WATCH_SECONDS)}
+        async with await self._send("GET", path, query=query, timeout=_WATCH_TIMEOUT) as response:
+            if response.status >= 400:
+                raise _refusal(response.status, await response.read())
+            rest = b""
+            async for chunk in response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for event in map(json.loads, lines):
+                    if event["type"] == "ERROR":
+                        raise _refusal(event["object"].get("code", 0), json.dumps(event["object"]).encode())
+                    if event["type"] == "ADDED":
+                        yield event["object"]
+
     async def _read_pages(self, kind: str, namespace: str | None, query: dict[str, str], accept: str) -> list[Object]:
         items: list[Object] = []
         page = query | {"limit": str(PAGE)}
@@ -167,23 +197,49 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> Object:
+        async with await self._send(method, path, body, query, content_type, accept) as response:
+            content = await response.read()
+        if response.status >= 400:
+            raise _refusal(response.status, content)
+        answer: Object = json.loads(content or b"{}")
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        query: dict[str, str] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        timeout: aiohttp.ClientTimeout = _REQUEST_TIMEOUT,
+    ) -> aiohttp.ClientResponse:
+        """The answer, of which no more than the head is read."""
         headers = {"Content-Type": content_type, "Accept": accept}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._api.configuration.host}/{path}" + (f"?{urlencode(query)}" if query else "")
-        request = self._api.rest_client.request
         code = "canceled"
         try:
-            response = await request(method, url, headers=headers, body=body, _request_timeout=REQUEST_SECONDS)
-            code = str(response.status)
+            answer = await self._api.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=timeout
+            )
+            code = str(answer.status)
         except (OSError, TimeoutError) as error:
             code = type(error).__name__
             raise
         finally:
             self._count(method, _resource(path), code)
-        answer: Object = json.loads(await response.read() or b"{}")
-        if response.status >= 400:
-            raise ApiError(response.status, answer.get("reason", ""), answer.get("message", ""))
-        return answer
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+
+def _refusal(status: int, content: bytes) -> ApiError:
+    """What the API server says of a request that it refused.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
+    """
+    answer = json.loads(content or b"{}")
+    return ApiError(status, answer.get("reason", ""), answer.get("message", ""))
 
 
 def _resource(path: str) -> str:

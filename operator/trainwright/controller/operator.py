@@ -6,11 +6,14 @@ from typing import Any
 
 from trainwright.controller.client import Client
 from trainwright.controller.completeness import Completeness
+from trainwright.controller.endings import Endings
+from trainwright.controller.events import Outbox
 from trainwright.controller.exposition import serve_metrics
 from trainwright.controller.health import Health, serve_health
 from trainwright.controller.leadership import Leadership
 from trainwright.controller.options import OperatorOptions
 from trainwright.controller.progress import ProgressReader
+from trainwright.controller.questions import Questions
 from trainwright.controller.queue import Key, WorkQueue
 from trainwright.controller.reconciler import Reconciler
 from trainwright.controller.store import Store, job_key
@@ -42,8 +45,11 @@ class Operator:
         )
         self._client = Client(self._leadership.require, self._metrics.count_request)
         site = ClusterSite(images=options.config.images, isolated=options.config.network_policies)
+        self._endings = Endings(self._client, options.namespaces)
+        self._outbox = Outbox(self._client, options.identity)
+        questions = Questions(self._client, self._endings.take)
         self._reconciler = Reconciler(
-            self._client, self._store, site, self._queue.add, options.identity, self._metrics.count_changes
+            self._client, self._store, site, self._queue.add, questions, self._outbox, self._metrics.count_changes
         )
         self._completeness = Completeness(self._client, self._store, self._queue, options.namespaces)
 
@@ -61,6 +67,8 @@ class Operator:
                 tasks.create_task(watch(self._take_in, self._options.namespaces, stop, self._metrics.count_relist)),
                 tasks.create_task(self._lead(lease_client, stop)),
                 tasks.create_task(self._read_progress()),
+                tasks.create_task(self._endings.run()),
+                tasks.create_task(self._outbox.run()),
             ]
             workers = [tasks.create_task(self._queue.work(self._handle)) for _ in range(self._options.workers)]
             await stop.wait()
@@ -68,6 +76,7 @@ class Operator:
             await asyncio.wait(workers)
             for task in background:
                 task.cancel()
+            await self._outbox.flush()
             await self._leadership.release(lease_client)
 
     async def _take_in(self, body: dict[str, Any], gone: bool) -> None:

@@ -1,6 +1,7 @@
 """What only pods can answer, asked when a decision needs it: how a worker ended, and why one doesn't start."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainwright.api.job import TrainingJob
@@ -36,16 +37,25 @@ class _Look:
 
 
 class Questions:
-    """Asks the API server for the pods of child Jobs."""
+    """Asks the API server for the pods of child Jobs.
 
-    def __init__(self, client: Client) -> None:
-        """Asks through `client`."""
-        self._client = client
+    Args:
+        client: asks.
+        heard: gives up how the first worker of a Job, by its uid, ended well, if that is known without asking.
+    """
+
+    def __init__(self, client: Client, heard: Callable[[str], WorkerOutcome | None] = lambda _uid: None) -> None:
+        self._client, self._heard = client, heard
         self._looks: dict[Key, _Look] = {}
         self._pace = Pace(LOOKS_A_SECOND)
 
     async def outcomes(self, job: TrainingJob, child: ChildJob) -> tuple[WorkerOutcome, ...]:
-        """How the workers of a finished Job ended; those whose pods are gone are not among them."""
+        """How the workers of a finished Job ended; those whose pods are gone are not among them.
+
+        Of a Job that succeeded the first one's result is all that counts.
+        """
+        if child.succeeded and (first := self._heard(child.uid)):
+            return (first,)
         selector = f"batch.kubernetes.io/controller-uid={child.uid}"
         pods = await self._client.read_all("Pod", job.metadata.namespace, labelSelector=selector)
         return tuple(sorted((worker_outcome(pod) for pod in pods), key=lambda outcome: outcome.index))

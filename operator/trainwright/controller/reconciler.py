@@ -10,7 +10,7 @@ from trainwright.api.problems import InvalidJobError
 from trainwright.api.status import Progress, TrainingJobStatus
 from trainwright.api.validation import load_job
 from trainwright.controller.client import ApiError, Client
-from trainwright.controller.events import send_events
+from trainwright.controller.events import Outbox
 from trainwright.controller.questions import Questions
 from trainwright.controller.queue import Key
 from trainwright.controller.store import Store, is_child, owner_uid
@@ -43,7 +43,8 @@ class Reconciler:
         store: what is known; takes in the answers to our own writes, so that the next pass never decides on less.
         site: where child objects are made for.
         add: adds a job to the queue again, after some seconds.
-        instance: this replica's name, for events.
+        questions: asks what only pods can answer.
+        outbox: takes events.
         on_change: is told of every status that was written: the job as it was, its status before and after.
     """
 
@@ -53,12 +54,12 @@ class Reconciler:
         store: Store,
         site: Site,
         add: Callable[[Key, float], Awaitable[None]],
-        instance: str,
+        questions: Questions,
+        outbox: Outbox,
         on_change: Callable[[Object, TrainingJobStatus, TrainingJobStatus], None],
     ) -> None:
-        self._client, self._store, self._site, self._add, self._instance = client, store, site, add, instance
-        self._on_change = on_change
-        self._questions = Questions(client)
+        self._client, self._store, self._site, self._add = client, store, site, add
+        self._questions, self._outbox, self._on_change = questions, outbox, on_change
         self._parsed: dict[Key, TrainingJob] = {}
         self._tidings = Tidings()
         self.progress: dict[Key, Progress] = {}
@@ -138,7 +139,7 @@ class Reconciler:
             deleted = await self._client.delete("Job", key[0], doomed.name, doomed.uid)
             if deleted:
                 self._store.put(deleted)
-        await send_events(self._client, body, decided.events, self._instance)
+        self._outbox.post(body, decided.events)
         if decided.delete_job:
             await self._client.delete("TrainingJob", *key, body["metadata"]["uid"])
         if decided.look_again is not None:

@@ -17,6 +17,9 @@ PROGRESS_SECONDS = 15.0
 WAITING_A_SECOND = 10.0
 """Statuses a second, of all jobs together, that tell no more than that one waits or how far it is."""
 
+STARTS_A_SECOND = 20.0
+"""Statuses a second, of all jobs together, that tell that one runs now."""
+
 Status = Mapping[str, Any]
 
 
@@ -25,10 +28,10 @@ class Tidings:
 
     def __init__(self) -> None:
         """Nothing is to be told yet."""
-        self._pace = Pace(WAITING_A_SECOND)
+        self._waiting, self._starting = Pace(WAITING_A_SECOND), Pace(STARTS_A_SECOND)
         self._changed: dict[Key, tuple[str | None, float]] = {}
         self._written: dict[Key, float] = {}
-        self._reserved: dict[Key, float] = {}
+        self._reserved: dict[Key, tuple[Pace, float]] = {}
 
     def delay(self, key: Key, before: Status, after: Status) -> float:
         """Seconds until the status may be written, if it still is so then; zero when it may be now.
@@ -45,10 +48,11 @@ class Tidings:
         due = self._changed[key][1] + CALM_SECONDS
         if _without_progress(before) == _without_progress(after):
             due = self._written.get(key, 0.0) + PROGRESS_SECONDS
-        if due <= now and not _starts(before, after):
-            if key not in self._reserved:
-                self._reserved[key] = self._pace.reserve()
-            due = self._reserved[key]
+        if due <= now:
+            kind = self._starting if _starts(before, after) else self._waiting
+            if self._reserved.get(key, (None, 0.0))[0] is not kind:
+                self._reserved[key] = kind, kind.reserve()
+            _, due = self._reserved[key]
         return max(due - now, 0.0)
 
     def told(self, key: Key) -> None:
