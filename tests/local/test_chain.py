@@ -96,6 +96,20 @@ def test_digits_example_runs_from_training_to_an_exported_int8_model(start: Star
     assert (run.output / "steps" / "onnx" / "artifact" / "model.onnx").stat().st_size > 0
 
 
+def test_jax_example_runs_from_training_to_a_program_and_an_int8_model(start: Start) -> None:
+    run = start(_example("digits-jax"))
+    assert run.wait(900) == 0, run.said
+    status = _status(run)
+    names = ["train", "prune", "program", "int8", "onnx"]
+    assert {step["name"]: step["state"] for step in status["steps"]} == dict.fromkeys(names, "Succeeded")
+    assert [artifact["name"] for artifact in status["artifacts"]] == names
+    metrics = {step["name"]: step["metrics"] for step in status["steps"]}
+    assert metrics["prune"]["parameters"] < 0.5 * metrics["train"]["parameters"]
+    assert metrics["program"]["accuracy"] == metrics["prune"]["accuracy"]
+    assert metrics["onnx"]["accuracy"] > 0.9
+    assert (run.output / "steps" / "program" / "artifact" / "model.stablehlo").stat().st_size > 0
+
+
 def test_killed_worker_costs_a_restart_and_not_a_digit_of_the_loss(
     start: Start, uninterrupted: dict[int, float]
 ) -> None:

@@ -46,7 +46,8 @@ CAPABILITIES = {
     ),
     "tensorflow": Capabilities(kinds=("run",)),
     "jax": Capabilities(
-        kinds=("train", "quantize", "export", "evaluate", "run"),
+        kinds=("train", "distill", "prune", "quantize", "export", "evaluate", "run"),
+        prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),
         quantize_schemes=("int8-static",),
         quantize_backends=("onnxruntime",),
         export_formats=("onnx", "stablehlo"),

@@ -4,22 +4,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 
+from tests.trainers.jax.conftest import after
 from tests.trainers.runs import DIGITS, Job, run_here
 from trainwright.api.contract import StepResult
 from trainwright_trainers.data import digits
 
 pytestmark = pytest.mark.slow
 
-CNN = {"factory": "trainwright_trainers.jax.models:cnn", "args": {"widths": [8, 16]}}
-TRANSFORMER = {"factory": "trainwright_trainers.jax.models:transformer", "args": {"width": 16, "depth": 1, "heads": 2}}
-MODELS = {"cnn": CNN, "transformer": TRANSFORMER}
-TRAIN = {"epochs": 3, "batchSize": 64, "optimizer": {"name": "adam", "learningRate": 1e-2}}
 # As a user without this project loads a StableHLO program.
 LOADER = """
 import sys, numpy, jax.export, safetensors.numpy
@@ -29,23 +25,6 @@ weights = safetensors.numpy.load_file(f"{folder}/model.safetensors")
 inputs = numpy.load(sys.argv[2])
 numpy.save(sys.argv[3], program.call(weights, inputs))
 """
-
-
-@pytest.fixture(scope="module", params=MODELS)
-def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, StepResult]:
-    job = Job(tmp_path_factory.mktemp(request.param) / "job", TRAIN, MODELS[request.param], framework="jax")
-    with pytest.MonkeyPatch.context() as patch:
-        code, result = run_here(job, patch)
-    assert code == 0, result
-    return job, result
-
-
-def after(job: Job, kind: str, options: dict[str, Any], patch: pytest.MonkeyPatch, source: str = "train") -> StepResult:
-    """Run a step on the artifact of another one."""
-    step = Job(job.root, options, job.model, DIGITS, kind, f"steps/{source}/artifact", framework="jax", kind=kind)
-    code, result = run_here(step, patch)
-    assert code == 0, result
-    return result
 
 
 def inputs_and_labels() -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,9 @@ def publish(
     subject_of: Callable[[Artifact, Factory], Subject],
     *,
     parent: Artifact | None,
+    parent_factory: Factory | None = None,
     notes: list[str] | None = None,
+    details: JsonObject | None = None,
 ) -> StepResult:
     """Measure a draft beside the artifact that it was made from, and publish it as the step's artifact.
 
@@ -32,10 +34,14 @@ def publish(
         parity: how close it came to what it was made from.
         subject_of: loads an artifact of any format that the framework reads.
         parent: the artifact that it was made from; none when it was trained from its initial weights.
+        parent_factory: what made the parent's model; the same when None.
         notes: what the user should know.
+        details: further numbers for the result.
     """
-    artifacts = [made] if parent is None else [made, parent]
-    measurements = measure([subject_of(artifact, factory) for artifact in artifacts], validation)
+    subjects = [subject_of(made, factory)]
+    if parent is not None:
+        subjects.append(subject_of(parent, parent_factory or factory))
+    measurements = measure(subjects, validation)
     artifact = publish_artifact(made, context.output, context.configuration.output, measurements[0].metrics)
     return StepResult(
         outcome="Succeeded",
@@ -43,7 +49,7 @@ def publish(
         reference=measurements[1].metrics if parent else Metrics(),
         artifact=artifact,
         notes=notes or [],
-        details=timing_details(measurements[0]) | parity_details(parity),
+        details=timing_details(measurements[0]) | parity_details(parity) | (details or {}),
     )
 
 

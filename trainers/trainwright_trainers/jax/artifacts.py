@@ -1,5 +1,6 @@
 """A JAX model as an artifact: weights in safetensors, and in artifact.json how to make the model around them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from safetensors import SafetensorError
 
 from trainwright.api.base import JsonObject
 from trainwright.api.steps import Factory
-from trainwright_trainers.jax.networks import Network, Variables, make_network
-from trainwright_trainers.jax.trees import flatten, read_tensors, unflatten, write_tensors
+from trainwright_trainers.jax.networks import Network, Shapes, Variables, make_network
+from trainwright_trainers.jax.trees import flatten, map_named, read_tensors, unflatten, write_tensors
 from trainwright_trainers.runtime.artifacts import (
     Artifact,
     ArtifactError,
@@ -26,6 +27,8 @@ from trainwright_trainers.runtime.errors import ConfigurationError
 
 FORMAT = "safetensors"
 WEIGHTS = "model.safetensors"
+SHAPES = "shapes"
+"""Where a recipe has the shapes of arrays that were cut, by name."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +102,43 @@ def load_model(artifact: Artifact, factory: Factory) -> Model:
             f"spec.model is {factory.to_dict()}, but the model of step {description.name!r} was made by"
             f" {description.model.to_dict()}: its weights only fit the same factory with the same arguments"
         )
-    network = make_network(factory)
     sample = example(description)
-    shapes = jax.eval_shape(network.initialize, jax.random.key(0), sample)
+    network = make_network(factory)
+    whole = stored(jax.eval_shape(network.initialize, jax.random.key(0), sample))
+    shapes = read_shapes(description, flatten(whole))
     try:
-        found = unflatten(read_tensors(artifact.file(".safetensors")), stored(shapes))
+        found = unflatten(
+            read_tensors(artifact.file(".safetensors")),
+            map_named(lambda name, array: jax.ShapeDtypeStruct(shapes.get(name, array.shape), array.dtype), whole),
+        )
     except SafetensorError as error:
         raise ArtifactError(f"{WEIGHTS} is not a safetensors file: {error}") from error
     except ValueError as error:
         raise ArtifactError(
             f"the weights don't fit the model: {error}; spec.model must be what the weights were trained with"
         ) from error
-    return Model(network, Variables(found["parameters"], found["state"]), sample)
+    return Model(network.with_shapes(shapes), of_stored(found), sample)
+
+
+def read_shapes(description: Description, whole: Mapping[str, Any]) -> Shapes:
+    """The shapes of the arrays that were cut since the factory made the model, from the artifact's recipe.
+
+    Args:
+        description: the artifact's.
+        whole: the model's arrays as the factory makes them.
+
+    Raises:
+        ArtifactError: they can't come from cutting such a model.
+    """
+    shapes = description.recipe.get(SHAPES, {})
+    for name, shape in shapes.items() if isinstance(shapes, dict) else [(SHAPES, shapes)]:
+        full = list(whole[name].shape) if name in whole else []
+        sizes = shape if isinstance(shape, list) and len(shape) == len(full) else []
+        if not sizes or not all(
+            type(size) is int and 1 <= size <= most for size, most in zip(sizes, full, strict=True)
+        ):
+            raise ArtifactError(f"artifact.json: recipe.{SHAPES} makes {name} {shape}, which is no part of {full}")
+    return shapes
 
 
 def example(description: Description) -> jax.ShapeDtypeStruct:
@@ -124,6 +152,11 @@ def example(description: Description) -> jax.ShapeDtypeStruct:
 def stored(variables: Variables) -> dict[str, Any]:
     """The arrays under the names that they have in the file."""
     return {"parameters": variables.parameters, "state": variables.state}
+
+
+def of_stored(arrays: Mapping[str, Any]) -> Variables:
+    """The variables that `stored` was made from."""
+    return Variables(arrays["parameters"], arrays["state"])
 
 
 def signature(name: str, batch: Any) -> Signature:

@@ -1,18 +1,24 @@
 """Models of every kind behind two functions: Flax modules, and pairs of functions in plain JAX."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import jax
 from flax import linen
 
 from trainwright.api.steps import Factory
+from trainwright_trainers.jax.trees import flatten
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.factories import make
 
 Tree = Any
 """Arrays in nested dictionaries."""
+
+Shapes = Mapping[str, Sequence[int]]
+"""Sizes of arrays by their names, such as `parameters/Dense_0/kernel`."""
 
 
 class Variables(NamedTuple):
@@ -35,6 +41,15 @@ class Network(Protocol):
     ) -> tuple[jax.Array, Tree]:
         """(outputs, changed state) for a batch; `key` is for what is random in training, such as dropout."""
 
+    def cuttable(self, variables: Variables, inputs: Any) -> dict[str, frozenset[int]]:
+        """By array, the dimensions that may become smaller without a change of the model's own code.
+
+        Whether the model then still computes the same is for its operations to tell.
+        """
+
+    def with_shapes(self, shapes: Shapes) -> "Network":
+        """The model for arrays that were cut to these shapes; those of others are as they were."""
+
 
 class Functions(NamedTuple):
     """A model in plain JAX.
@@ -55,8 +70,15 @@ class LinenNetwork:
     Whether it is trained is told by an argument `train`, `training` or `deterministic`, where the module has one.
     """
 
-    def __init__(self, module: linen.Module) -> None:
+    def __init__(self, module: linen.Module, widths: Mapping[str, int] = MappingProxyType({})) -> None:
+        """A network of a module.
+
+        Args:
+            module: the module.
+            widths: by their paths, of layers that are as wide as that and not as the module's code makes them.
+        """
         self._module: Any = module
+        self._widths = widths
         self._names = set(inspect.signature(type(module).__call__).parameters)
 
     def _mode(self, training: bool) -> dict[str, bool]:
@@ -67,7 +89,8 @@ class LinenNetwork:
         """As `Network`."""
         parameters_key, dropout_key = jax.random.split(key)
         keys = {"params": parameters_key, "dropout": dropout_key}
-        state = dict(self._module.init(keys, inputs, **self._mode(False)))
+        with self._narrowed():
+            state = dict(self._module.init(keys, inputs, **self._mode(False)))
         return Variables(state.pop("params", {}), state)
 
     def apply(
@@ -75,12 +98,72 @@ class LinenNetwork:
     ) -> tuple[jax.Array, Tree]:
         """As `Network`."""
         collections = {"params": variables.parameters, **variables.state}
-        if not training:
-            return self._module.apply(collections, inputs, **self._mode(False)), variables.state
-        outputs, state = self._module.apply(
-            collections, inputs, mutable=list(variables.state), rngs={"dropout": key}, **self._mode(True)
-        )
+        with self._narrowed():
+            if not training:
+                return self._module.apply(collections, inputs, **self._mode(False)), variables.state
+            outputs, state = self._module.apply(
+                collections, inputs, mutable=list(variables.state), rngs={"dropout": key}, **self._mode(True)
+            )
         return outputs, dict(state)
+
+    def cuttable(self, variables: Variables, inputs: Any) -> dict[str, frozenset[int]]:
+        """As `Network`: both sides of linear and convolutional layers, and batch normalization along its channels."""
+        found: dict[str, frozenset[int]] = {}
+
+        def note(next_function: Any, args: Any, kwargs: Any, context: linen.module.InterceptorContext) -> Any:
+            layer: Any = context.module
+            path = "/".join(layer.path)
+            if context.method_name != "__call__":
+                return next_function(*args, **kwargs)
+            if _has_width(layer):
+                kernel = layer.variables["params"]["kernel"]
+                found[f"{PARAMETERS}/{path}/kernel"] = frozenset((kernel.ndim - 2, kernel.ndim - 1))
+                found[f"{PARAMETERS}/{path}/bias"] = frozenset((0,))
+            elif isinstance(layer, linen.BatchNorm):
+                for name in ("parameters/{}/scale", "parameters/{}/bias", *STATISTICS):
+                    found[name.format(path)] = frozenset((0,))
+            return next_function(*args, **kwargs)
+
+        def run(variables: Variables, inputs: jax.Array) -> jax.Array:
+            with linen.intercept_methods(note):
+                return self.apply(variables, inputs, training=False, key=None)[0]
+
+        jax.eval_shape(run, variables, inputs)
+        return found
+
+    def with_shapes(self, shapes: Shapes) -> Network:
+        """As `Network`."""
+        before, after = f"{PARAMETERS}/", "/kernel"
+        kernels = {name: shape for name, shape in shapes.items() if name.startswith(before) and name.endswith(after)}
+        widths = {name.removeprefix(before).removesuffix(after): shape[-1] for name, shape in kernels.items()}
+        return LinenNetwork(self._module, {**self._widths, **widths})
+
+    def _narrowed(self) -> AbstractContextManager[None]:
+        """Layers have the widths that they were cut to, and not those that the module's code gives them."""
+        return linen.intercept_methods(self._narrow) if self._widths else nullcontext()
+
+    def _narrow(self, next_function: Any, args: Any, kwargs: Any, context: linen.module.InterceptorContext) -> Any:
+        layer: Any = context.module
+        width = self._widths.get("/".join(layer.path)) if _has_width(layer) else None
+        if width is None:
+            return next_function(*args, **kwargs)
+        own = layer.features
+        object.__setattr__(layer, "features", width)  # a module can't be changed otherwise while it runs
+        try:
+            return next_function(*args, **kwargs)
+        finally:
+            object.__setattr__(layer, "features", own)
+
+
+def _has_width(layer: linen.Module) -> bool:
+    """Whether the attribute `features` is the last dimension of the layer's weights."""
+    return isinstance(layer, WITH_WIDTH) and not getattr(layer, "transpose_kernel", False)
+
+
+WITH_WIDTH = (linen.Dense, linen.Conv, linen.ConvTranspose)
+PARAMETERS = "parameters"
+STATISTICS = ("state/batch_stats/{}/mean", "state/batch_stats/{}/var")
+"""Where batch normalization keeps its running statistics, by the module's path."""
 
 
 class FunctionsNetwork:
@@ -102,19 +185,32 @@ class FunctionsNetwork:
         extra = {name: value for name, value in values.items() if name in self._names}
         return self._functions.apply(variables.parameters, inputs, **extra), {}
 
+    def cuttable(self, variables: Variables, inputs: Any) -> dict[str, frozenset[int]]:  # noqa: ARG002
+        """As `Network`: functions take their widths from the parameters that they are given."""
+        arrays = flatten({PARAMETERS: variables.parameters})
+        return {name: frozenset(range(array.ndim)) for name, array in arrays.items()}
 
-def make_network(factory: Factory) -> Network:
+    def with_shapes(self, shapes: Shapes) -> Network:  # noqa: ARG002
+        """As `Network`."""
+        return self
+
+
+def make_network(factory: Factory, field: str = "spec.model") -> Network:
     """The job's model, made by the factory that the user names; it holds no weights yet.
+
+    Args:
+        factory: makes the model.
+        field: where the user named it.
 
     Raises:
         ConfigurationError: the factory can't be called, or returns something that is not a model.
     """
-    model = make(factory, "spec.model")
+    model = make(factory, field)
     if isinstance(model, linen.Module):
         return LinenNetwork(model)
     if not isinstance(model, type) and callable(getattr(model, "init", None)) and callable(getattr(model, "apply", 0)):
         return FunctionsNetwork(model)
     raise ConfigurationError(
-        f"spec.model.factory: {factory.factory} must return a flax.linen.Module, or an object with the functions"
+        f"{field}.factory: {factory.factory} must return a flax.linen.Module, or an object with the functions"
         f" init(key, inputs) and apply(parameters, inputs); it returned {type(model).__name__}"
     )

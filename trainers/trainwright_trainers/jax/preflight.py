@@ -27,27 +27,29 @@ def first_batch(splits: Splits) -> tuple[Array, Array]:
     return as_arrays(_read(splits.train, min(SAMPLES, len(splits.train)), "train"))
 
 
-def check_parameters(variables: Variables) -> None:
+def check_parameters(variables: Variables, field: str) -> None:
     """Refuse a model that has nothing to train, or something that can't be."""
     leaves = jax.tree.leaves(variables.parameters)
     if not leaves:
-        raise ConfigurationError("spec.model: the model has no parameter to train")
+        raise ConfigurationError(f"{field}: the model has no parameter to train")
     for leaf in leaves:
         if not jax.numpy.issubdtype(leaf.dtype, jax.numpy.floating):
-            raise ConfigurationError(f"spec.model: parameters must be floating-point numbers, one is {leaf.dtype}")
+            raise ConfigurationError(f"{field}: parameters must be floating-point numbers, one is {leaf.dtype}")
 
 
-def initialize(initialization: Callable[..., Variables], key: jax.Array, inputs: Array) -> Variables:
+def initialize(
+    initialization: Callable[..., Variables], key: jax.Array, inputs: Array, field: str = "spec.model"
+) -> Variables:
     """The model's initial variables; a ConfigurationError when it can't take such inputs."""
     try:
         return initialization(key, inputs)
     except ERRORS as error:
         raise ConfigurationError(
-            f"spec.model can't take a batch of spec.data, {_words(inputs)}: {_line(error)}"
+            f"{field} can't take a batch of spec.data, {_words(inputs)}: {_line(error)}"
         ) from error
 
 
-def check(objective: Objective, variables: Variables, splits: Splits, field: str) -> None:
+def check(objective: Objective, variables: Variables, splits: Splits, field: str, model_field: str) -> None:
     """Send a small batch through the model and the loss.
 
     Raises:
@@ -62,13 +64,13 @@ def check(objective: Objective, variables: Variables, splits: Splits, field: str
         outputs, state = jax.eval_shape(forward, variables, inputs)
     except ERRORS as error:
         raise ConfigurationError(
-            f"spec.model can't compute in {objective.precision} on a batch of spec.data, {_words(inputs)}:"
+            f"{model_field} can't compute in {objective.precision} on a batch of spec.data, {_words(inputs)}:"
             f" {_line(error)}"
         ) from error
     if not isinstance(outputs, jax.ShapeDtypeStruct):
-        raise ConfigurationError(f"spec.model: the model must return one array, it returns {type(outputs).__name__}")
+        raise ConfigurationError(f"{model_field}: the model must return one array, it returns {type(outputs).__name__}")
     if flatten(state).keys() != flatten(variables.state).keys():
-        raise ConfigurationError("spec.model: the model's state changes its form as it is trained")
+        raise ConfigurationError(f"{model_field}: the model's state changes its form as it is trained")
     _check_labels(objective, outputs, splits)
     _check_loss(objective, outputs, targets, f"{field}.loss")
 

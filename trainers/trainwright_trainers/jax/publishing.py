@@ -19,8 +19,10 @@ def publish_model(
     validation: Dataset,
     *,
     parent: Artifact | None = None,
+    parent_factory: Factory | None = None,
     recipe: JsonObject | None = None,
     notes: list[str] | None = None,
+    details: JsonObject | None = None,
 ) -> StepResult:
     """Publish a JAX model as the step's artifact. In one process only.
 
@@ -30,8 +32,10 @@ def publish_model(
         factory: what made it.
         validation: the split that it is measured on.
         parent: the artifact that it was made from; none when it was trained from its initial weights.
+        parent_factory: what made the parent's model; `factory` when None.
         recipe: what was done to the model since its factory made it; as in the parent when None.
         notes: what the user should know.
+        details: further numbers for the result.
 
     Raises:
         ParityError: loaded again from its files, the model gives other outputs.
@@ -43,4 +47,15 @@ def publish_model(
         lineage = parent.as_parent if parent else None
         made = write_model(draft, model, name=name, factory=factory, recipe=recipe, parent=lineage)
         parity = compare_exactly(open_model(model, 1), subject_of(made, factory).open(1), validation)
-        return publish(context, made, factory, validation, parity, subject_of, parent=parent, notes=notes)
+        return publish(
+            context,
+            made,
+            factory,
+            validation,
+            parity,
+            subject_of,
+            parent=parent,
+            parent_factory=parent_factory,
+            notes=notes,
+            details=details,
+        )

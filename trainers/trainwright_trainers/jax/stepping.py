@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import PartitionSpec
 
 from trainwright.api.steps import Precision
 from trainwright_trainers.jax.checkpointing import Learned
 from trainwright_trainers.jax.losses import Loss, of_samples
 from trainwright_trainers.jax.networks import Network, Tree, Variables
 from trainwright_trainers.jax.optimization import Optimization
-from trainwright_trainers.jax.processes import AXIS
+from trainwright_trainers.jax.processes import AXIS, Processes
 from trainwright_trainers.jax.trees import map_floats
 
 
@@ -37,6 +37,17 @@ The first is given away: its memory is used for the result.
 """
 
 
+class Guide(Protocol):
+    """What is made small in a loss' stead, such as the distance to a teacher's answers."""
+
+    @property
+    def constants(self) -> Tree:
+        """Arrays that it needs, on all devices."""
+
+    def __call__(self, constants: Tree, inputs: jax.Array, outputs: jax.Array, losses: jax.Array) -> jax.Array:
+        """(its constants, a batch, the model's outputs, the loss of every sample) -> the same for every sample, [n]."""
+
+
 @dataclass(frozen=True)
 class Objective:
     """What is made small."""
@@ -44,6 +55,12 @@ class Objective:
     network: Network
     loss: Loss
     precision: Precision
+    guide: Guide | None = None
+
+    def losses(self, constants: Tree, inputs: jax.Array, outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        """What is made small, for every sample: [n] float32."""
+        losses = of_samples(self.loss(outputs, targets))
+        return losses if self.guide is None else self.guide(constants, inputs, outputs, losses)
 
     def forward(
         self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array | None
@@ -57,17 +74,23 @@ class Objective:
         return outputs.astype(jnp.float32), jax.tree.map(lambda leaf, dtype: leaf.astype(dtype), state, types)
 
 
-def make_step(objective: Objective, optimization: Optimization, mesh: Mesh, seed: int) -> Step:
+def make_step(objective: Objective, optimization: Optimization, processes: Processes, seed: int) -> Step:
     """The step, compiled when it is first called for a shape of batch.
 
     Each device computes on its own samples, with batch normalization's statistics of its own; then loss, state and
     gradients go through one sum over all devices.
     """
 
-    def step(learned: Learned, inputs: Any, targets: Any, weights: Any, number: Any) -> tuple[Learned, Told]:
+    mesh = processes.mesh
+    constants = {} if objective.guide is None else objective.guide.constants
+
+    def step(
+        learned: Learned, constants: Tree, inputs: Any, targets: Any, weights: Any, number: Any
+    ) -> tuple[Learned, Told]:
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), number), jax.lax.axis_index(AXIS))
         parameters, state = learned.variables
-        loss, state, gradients = _gradients(objective, learned.variables, (inputs[0], targets[0], weights[0]), key)
+        batch = inputs[0], targets[0], weights[0]
+        loss, state, gradients = _gradients(objective, learned.variables, constants, batch, key)
         mean_state = map_floats(lambda leaf: leaf / mesh.size, state)
         own, restore = ravel_pytree((loss, mean_state, gradients))
         loss, state, gradients = restore(jax.lax.psum(own, AXIS) if mesh.size > 1 else own)
@@ -80,15 +103,16 @@ def make_step(objective: Objective, optimization: Optimization, mesh: Mesh, seed
     mapped = jax.shard_map(
         step,
         mesh=mesh,
-        in_specs=(everywhere, spread, spread, spread, everywhere),
+        in_specs=(everywhere, everywhere, spread, spread, spread, everywhere),
         out_specs=everywhere,
         check_vma=False,
     )
-    return jax.jit(mapped, donate_argnums=0)
+    compiled = jax.jit(mapped, donate_argnums=0)
+    return lambda learned, *batch_and_number: compiled(learned, constants, *batch_and_number)
 
 
 def _gradients(
-    objective: Objective, variables: Variables, parts: tuple[jax.Array, ...], key: jax.Array
+    objective: Objective, variables: Variables, constants: Tree, parts: tuple[jax.Array, ...], key: jax.Array
 ) -> tuple[jax.Array, Tree, Tree]:
     """(loss, state, gradients) of this device's samples, [parts, samples, ...], one part after the other."""
 
@@ -98,7 +122,7 @@ def _gradients(
         def weighted(parameters: Tree) -> tuple[jax.Array, Tree]:
             here = jax.random.fold_in(key, number)
             outputs, changed = objective.forward(Variables(parameters, state), inputs, training=True, key=here)
-            return (of_samples(objective.loss(outputs, targets)) * weights).sum(), changed
+            return (objective.losses(constants, inputs, outputs, targets) * weights).sum(), changed
 
         (loss, changed), gradients = jax.value_and_grad(weighted, has_aux=True)(variables.parameters)
         return loss, changed, gradients

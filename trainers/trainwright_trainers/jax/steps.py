@@ -8,6 +8,8 @@ from trainwright_trainers.runtime.execution import Run
 
 STEPS = {
     "train": "trainwright_trainers.jax.train",
+    "distill": "trainwright_trainers.jax.distill",
+    "prune": "trainwright_trainers.jax.prune",
     "quantize": "trainwright_trainers.jax.quantize",
     "export": "trainwright_trainers.jax.export",
     "evaluate": "trainwright_trainers.jax.evaluate",

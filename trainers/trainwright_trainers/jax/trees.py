@@ -42,6 +42,11 @@ def unflatten(leaves: Mapping[str, Any], like: Tree) -> Tree:
     return jax.tree_util.tree_map_with_path(lambda path, _: leaves[_name(path)], like)
 
 
+def map_named(change: Callable[[str, Any], Any], tree: Tree) -> Tree:
+    """The tree with each leaf replaced by what `change` makes of its name, as `flatten` gives it, and itself."""
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: change(_name(path), leaf), tree)
+
+
 def write_tensors(leaves: Mapping[str, Any], path: Path) -> None:
     """Write a safetensors file; an OSError when that fails, as on a full disk."""
     arrays = {name: np.asarray(leaf, order="C") for name, leaf in leaves.items()}

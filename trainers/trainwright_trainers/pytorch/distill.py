@@ -1,13 +1,12 @@
 """The `distill` step: a smaller student is trained to answer as a teacher does."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Distill
+from trainwright_trainers.chain.training import check_same_answers, model_of, no_teacher, phases, wanted_student
 from trainwright_trainers.data import Dataset, read_batch
 from trainwright_trainers.evaluation.measure import BATCH_SIZE, usable_threads
 from trainwright_trainers.evaluation.quality import Quality, measure_quality
@@ -15,14 +14,12 @@ from trainwright_trainers.pytorch.feeding import tensors
 from trainwright_trainers.pytorch.fitting import Trained, begin, concluded, fit
 from trainwright_trainers.pytorch.losses import Loss
 from trainwright_trainers.pytorch.model_factory import make_model
-from trainwright_trainers.pytorch.preparation import Prepared, Wanted, is_sharded, model_of, prepare
+from trainwright_trainers.pytorch.preparation import Prepared, is_sharded, prepare
 from trainwright_trainers.pytorch.processes import joined, this_process
 from trainwright_trainers.pytorch.sharding import shard
 from trainwright_trainers.runtime.artifacts import Artifact, read_artifact
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.distillation import Weights, comparison, weights_of
-from trainwright_trainers.runtime.errors import ConfigurationError
-from trainwright_trainers.runtime.phases import Phase
 
 
 def run(step: StepContext) -> StepResult:
@@ -96,34 +93,12 @@ def make_teacher(step: StepContext, source: Artifact | None) -> nn.Module:
     if options.teacher is not None:
         teacher = make_model(options.teacher, f"spec.steps[{name}].distill.teacher")
     elif source is None:
-        raise ConfigurationError(
-            f"spec.steps[{name}].distill: there is no accepted artifact to be the teacher; a step before it, such as"
-            " train, makes one, or distill.teacher names a factory"
-        )
+        raise no_teacher(step)
     else:
         from trainwright_trainers.pytorch.artifacts import load_model
 
         teacher = load_model(source, model_of(step))
     return teacher.eval().requires_grad_(False)
-
-
-def wanted_student(step: StepContext) -> Wanted:
-    """The student's training."""
-    name, options = step.configuration.step.name, step.configuration.step.options
-    return Wanted(
-        options=options.train,
-        field=f"spec.steps[{name}].distill.train",
-        factory=options.student,
-        model_field=f"spec.steps[{name}].distill.student",
-        source=None,
-    )
-
-
-def phases(step: StepContext, count: int) -> tuple[StepContext, StepContext]:
-    """The step as it is for the training with the teacher, and for that without, whose files lie in `alone`."""
-    first, second = (replace(step, progress=Phase(step.progress, index, count)) for index in (0, 1))
-    alone = step.directory / "alone"
-    return first, replace(second, output=alone / "artifact", checkpoints=alone / "checkpoints")
 
 
 def check_answers(prepared: Prepared, teacher: nn.Module) -> None:
@@ -135,16 +110,11 @@ def check_answers(prepared: Prepared, teacher: nn.Module) -> None:
     student = prepared.state.model
     device = next(student.parameters()).device
     inputs, _ = tensors(read_batch(prepared.splits.train, range(1)), device)
-    field = prepared.wanted.model_field
     student.eval()
     with torch.no_grad():
         theirs, own = teacher(inputs.cpu()), student(inputs)
     student.train()
-    if theirs.shape != own.shape or own.ndim < 2:
-        raise ConfigurationError(
-            f"{field}: the student answers with {list(own.shape)}, the teacher with {list(theirs.shape)}; both must"
-            " give [batch, classes, ...] of the same classes"
-        )
+    check_same_answers(list(theirs.shape), list(own.shape), prepared.wanted.model_field)
 
 
 def publish(

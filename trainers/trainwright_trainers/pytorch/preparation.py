@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from trainwright.api.steps import Factory, Train
+from trainwright.api.steps import Train
+from trainwright_trainers.chain.training import Wanted
 from trainwright_trainers.data import Splits, make_splits
 from trainwright_trainers.data.order import Course
 from trainwright_trainers.pytorch import preflight, randomness
@@ -18,25 +19,9 @@ from trainwright_trainers.pytorch.model_factory import make_model
 from trainwright_trainers.pytorch.optimization import make_optimizer, make_schedule
 from trainwright_trainers.pytorch.precision import make_scaler
 from trainwright_trainers.pytorch.processes import Processes
-from trainwright_trainers.runtime.artifacts import Artifact
 from trainwright_trainers.runtime.batches import check_batch_size
 from trainwright_trainers.runtime.context import StepContext
-from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.scaling import for_processes
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the user wants to be trained."""
-
-    options: Train
-    field: str
-    """Where these options are, such as `spec.steps[train].train`."""
-    factory: Factory
-    model_field: str
-    """Where the factory is, such as `spec.model`."""
-    source: Artifact | None
-    """The artifact that the training goes on from; none when it begins with the factory's weights."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +37,6 @@ class Prepared:
     trial: preflight.Trial
     unused_parameters: bool
     """Whether some parameters take no part in the output; not known of a model that is to be sharded."""
-
-
-def model_of(step: StepContext) -> Factory:
-    """The factory of the job's model.
-
-    Raises:
-        ConfigurationError: the job has none.
-    """
-    configuration = step.configuration
-    if configuration.model is None:
-        raise ConfigurationError(f"spec.model is missing: step {configuration.step.name!r} needs a model factory")
-    return configuration.model
 
 
 def prepare(step: StepContext, processes: Processes, wanted: Wanted) -> Prepared:

@@ -7,8 +7,7 @@ import jax
 import jax.export
 
 from trainwright_trainers.chain.source import Converted, Source
-from trainwright_trainers.jax.artifacts import WEIGHTS, Model, load_model, signature, stored
-from trainwright_trainers.jax.networks import Variables
+from trainwright_trainers.jax.artifacts import WEIGHTS, Model, load_model, of_stored, signature, stored
 from trainwright_trainers.jax.programs import FORMAT
 from trainwright_trainers.jax.trees import flatten, unflatten, write_tensors
 from trainwright_trainers.runtime.errors import ConfigurationError
@@ -48,7 +47,6 @@ def export(model: Model, dynamic_batch: bool) -> jax.export.Exported:
     inputs = jax.ShapeDtypeStruct((batch, *model.sample.shape[1:]), model.sample.dtype)
 
     def run(weights: dict[str, jax.Array], inputs: jax.Array) -> jax.Array:
-        variables = unflatten(weights, form)
-        return replace(model, variables=Variables(variables["parameters"], variables["state"])).run(inputs)
+        return replace(model, variables=of_stored(unflatten(weights, form))).run(inputs)
 
     return jax.export.export(jax.jit(run), platforms=PLATFORMS)(weights, inputs)

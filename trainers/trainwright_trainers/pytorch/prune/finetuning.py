@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from trainwright_trainers.chain.pruning import report_finetuning
 from trainwright_trainers.data import Dataset
 from trainwright_trainers.data.order import Position
 from trainwright_trainers.pytorch import randomness
@@ -16,9 +17,6 @@ from trainwright_trainers.pytorch.losses import make_loss
 from trainwright_trainers.pytorch.optimization import make_optimizer
 from trainwright_trainers.pytorch.processes import this_process
 from trainwright_trainers.runtime.context import StepContext
-from trainwright_trainers.runtime.errors import NonFiniteLossError
-from trainwright_trainers.runtime.logs import LOG
-from trainwright_trainers.runtime.progress import memory_bytes
 
 
 def finetune(
@@ -67,7 +65,7 @@ def finetune(
             keep_zero(held)
             total += float(value.detach()) * batch.samples
             step += 1
-        report(context, epoch + 1, step, total / len(train), len(train) / (time.monotonic() - begun))
+        report_finetuning(context, epoch + 1, step, total / len(train), len(train) / (time.monotonic() - begun))
     model.cpu().eval()
     return True
 
@@ -77,45 +75,3 @@ def keep_zero(held: list[tuple[nn.Parameter, Tensor]]) -> None:
     """Zero again what an optimizer step moved away from zero."""
     for parameter, zero in held:
         parameter.masked_fill_(zero, 0)
-
-
-def report(context: StepContext, epochs: int, step: int, loss: float, samples_per_second: float) -> None:
-    """Report the last of `epochs`: its mean loss, which must be a number, and its speed.
-
-    Args:
-        context: the step.
-        epochs: done so far.
-        step: optimizer steps done so far.
-        loss: mean over the training split.
-        samples_per_second: of the training split.
-    """
-    options, field = context.configuration.step.options, field_of(context)
-    rate, total = options.optimizer.learning_rate, options.iterations * options.finetune_epochs
-    if not math.isfinite(loss):
-        raise NonFiniteLossError(
-            f"{field}: the loss of fine-tuning is {loss} in epoch {epochs} at a learning rate of {rate:g}; a lower"
-            " optimizer.learningRate may help"
-        )
-    LOG.info("fine-tuning epoch %d of %d: loss %.4g", epochs, total, loss)
-    context.history.append(
-        [
-            {
-                "step": step,
-                "epoch": epochs,
-                "loss": loss,
-                "learningRate": rate,
-                "samplesPerSecond": round(samples_per_second, 1),
-                "memoryBytes": memory_bytes(),
-                "time": round(time.time(), 3),
-            }
-        ]
-    )
-    context.progress.update(
-        step=step,
-        epoch=epochs,
-        loss=loss,
-        learning_rate=rate,
-        samples_per_second=samples_per_second,
-        progress_ratio=epochs / total,
-        eta_seconds=(total - epochs) * step / epochs * options.batch_size / samples_per_second,
-    )

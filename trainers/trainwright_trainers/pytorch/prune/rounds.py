@@ -5,19 +5,15 @@ from collections.abc import Iterator
 from torch import nn
 
 from trainwright.api.steps import Prune
+from trainwright_trainers.chain.pruning import amounts
 from trainwright_trainers.pytorch.channels import sides_of
 from trainwright_trainers.pytorch.prune.method import Target
 
 
 def targets(model: nn.Module, options: Prune) -> Iterator[Target]:
-    """What is to be gone after each round: of what is left, each takes the same share (Renda et al. 2020).
-
-    Source: https://arxiv.org/abs/2003.02389
-    """
+    """What is to be gone after each round."""
     before = channel_counts(model)
-    for number in range(1, options.iterations + 1):
-        last = number == options.iterations
-        amount = options.amount if last else 1 - (1 - options.amount) ** (number / options.iterations)
+    for amount in amounts(options):
         yield Target(amount, options.scope == "global", before)
 
 

@@ -1,0 +1,102 @@
+"""One training from its newest checkpoint to its end, on all processes."""
+
+from dataclasses import dataclass
+
+from trainwright.api.contract import StepResult
+from trainwright_trainers.jax.artifacts import Model
+from trainwright_trainers.jax.cache import use_compilation_cache
+from trainwright_trainers.jax.checkpointing import Checkpointing
+from trainwright_trainers.jax.compilation import Compilation
+from trainwright_trainers.jax.engine import JaxEngine
+from trainwright_trainers.jax.feeding import Feeder
+from trainwright_trainers.jax.preparation import Prepared
+from trainwright_trainers.jax.processes import Processes, local, meet
+from trainwright_trainers.jax.scoring import Scorer
+from trainwright_trainers.jax.stepping import make_step
+from trainwright_trainers.runtime.checkpoints import Checkpoints
+from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.losses import Losses
+from trainwright_trainers.runtime.reporting import begin_reporting
+from trainwright_trainers.runtime.training import Training
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the trainings of one step share."""
+
+    processes: Processes
+    losses: Losses
+    """Counts the time in which nothing is gained."""
+    compilation: Compilation
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training ended."""
+
+    stopped: bool
+    step: int
+    """Optimizer steps done."""
+    resumed_from: int | None
+    notes: list[str]
+    model: Model
+    """The model as it is then, with arrays of this process only."""
+
+
+def begin(step: StepContext) -> Group:
+    """Meet the other processes, and serve the step's figures; collective."""
+    use_compilation_cache(step.root)
+    compilation = Compilation()
+    losses = Losses(step.losses_file, step.progress)
+    losses.begin()
+    processes = meet()
+    losses.lap("rendezvous")
+    if processes.first:
+        step.progress.serve_where_asked()
+    return Group(processes, losses, compilation)
+
+
+def concluded(result: StepResult, trained: Trained, group: Group) -> StepResult:
+    """The result, with how far the training came, what time it lost, and what was compiled."""
+    return result.model_copy(
+        update={
+            "training_step": trained.step,
+            "resumed_from": trained.resumed_from,
+            "lost": group.losses.total.rounded(),
+            "details": result.details | group.compilation.details,
+        }
+    )
+
+
+def fit(step: StepContext, group: Group, prepared: Prepared, *, counted: bool = True) -> Trained:
+    """Train from the newest checkpoint on; collective.
+
+    Args:
+        step: the step; its history, progress and checkpoints are the training's.
+        group: those that train.
+        prepared: what is trained; its state is that of the end afterwards.
+        counted: whether lost time is counted.
+    """
+    options, state, seed, processes = prepared.options, prepared.state, step.configuration.seed, group.processes
+    checkpointing = Checkpointing(Checkpoints(step.checkpoints, options.checkpoint.keep), processes)
+    resumed_from, notes = checkpointing.restore(state)
+    losses = group.losses if counted else None
+    if losses is not None:
+        losses.lap("restore")
+    resumed = resumed_from is not None
+    reporter = begin_reporting(step, losses, state.step, resumed=resumed) if processes.first else None
+    train_split = prepared.splits.train
+    engine = JaxEngine(
+        state,
+        make_step(prepared.objective, prepared.optimization, processes, seed),
+        Feeder(train_split, processes, seed=seed, batch_size=options.batch_size, parts=options.gradient_accumulation),
+        Scorer(prepared.objective, prepared.splits.validation, options.batch_size, processes),
+        checkpointing,
+        processes,
+        tell_norm=options.gradient_clipping is not None,
+    )
+    field, saver = prepared.wanted.field, checkpointing.saver
+    training = Training(engine, options, field, len(train_split), saver, reporter, step.progress, step.stop)
+    stopped = training.run()
+    model = Model(prepared.objective.network, local(state.learned.variables), prepared.sample)
+    return Trained(stopped, state.step, resumed_from, notes + saver.notes, model)
