@@ -23,9 +23,23 @@ class Operator:
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
         self._client.post("/api/v1/namespaces", body)
-        flags = values_flags(chart_values(self._cluster))
-        helm("install", "trainwright", str(CHART), f"--namespace={NAMESPACE}", *flags, cluster=self._cluster)
+        self.upgrade()
+
+    def upgrade(self, **values: Any) -> None:
+        """Installs it, or changes what is installed, and waits until the new pods alone are there and ready.
+
+        Args:
+            values: further values of the chart.
+        """
+        flags = [*values_flags(chart_values(self._cluster) | values), f"--namespace={NAMESPACE}"]
+        wait = ("--wait", f"--timeout={READY_SECONDS}s")
+        helm("upgrade", "--install", "trainwright", str(CHART), *flags, *wait, cluster=self._cluster)
         self.wait_ready()
+
+    def uninstall(self) -> None:
+        """Takes it away, and waits until its pods are gone."""
+        helm("uninstall", "trainwright", f"--namespace={NAMESPACE}", "--wait", cluster=self._cluster)
+        wait_until(lambda: not self.pods(), "the operator is gone", READY_SECONDS)
 
     def wait_ready(self) -> None:
         """Waits until a pod of it is ready."""

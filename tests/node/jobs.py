@@ -4,7 +4,8 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -182,12 +183,40 @@ class Jobs:
 
     def kill_worker(self, pod: Object) -> None:
         """SIGKILL for one of the training processes in a pod, as the kernel would send it."""
-        uid = pod["metadata"]["uid"]
-        inside = [process for process in _workers() if uid in Path(f"/proc/{process.pid}/cgroup").read_text()]
-        assert inside, f"no training process in {pod['metadata']['name']}"
-        inside[0].send_signal(signal.SIGKILL)
+        _worker_of(pod).send_signal(signal.SIGKILL)
+
+    def exhaust_memory(self, pod: Object) -> None:
+        """Fills the memory that the pod's container may have, until the kernel ends a training process for it."""
+        worker = _worker_of(pod)
+        with subprocess.Popen([sys.executable, "-c", EAT, str(worker.pid)], stdin=subprocess.DEVNULL) as eater:
+            try:
+                wait_until(lambda: not worker.is_running(), "the kernel has ended a training process", 120)
+            finally:
+                eater.kill()
 
 
-def _workers() -> Sequence[psutil.Process]:
-    found = psutil.process_iter(["cmdline"])
-    return [process for process in found if "trainwright_trainers.pytorch.worker" in (process.info["cmdline"] or ())]
+EAT = """
+import pathlib, sys, time
+own = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
+for line in pathlib.Path(f"/proc/{sys.argv[1]}/cgroup").read_text().splitlines():
+    _, controllers, path = line.split(":", 2)
+    if controllers in ("", "memory") and line not in own:
+        pathlib.Path(f"/sys/fs/cgroup/{controllers}{path}/cgroup.procs").write_text("0")
+pathlib.Path("/proc/self/oom_score_adj").write_text("-1000")
+eaten = []
+while True:
+    eaten.append(bytes([1]) * (8 << 20))
+    time.sleep(0.01)
+"""
+"""A program that joins the memory's control group of a process and takes all that is left there; it is not what the
+kernel ends."""
+
+
+def _worker_of(pod: Object) -> psutil.Process:
+    """One of the training processes in a pod."""
+    uid = pod["metadata"]["uid"]
+    for process in psutil.process_iter(["cmdline"]):
+        is_worker = "trainwright_trainers.pytorch.worker" in (process.info["cmdline"] or ())
+        if is_worker and uid in Path(f"/proc/{process.pid}/cgroup").read_text():
+            return process
+    raise AssertionError(f"no training process in {pod['metadata']['name']}")

@@ -6,7 +6,7 @@ import pytest
 
 from testbed import wait_until
 from testbed.node.operator import Operator
-from tests.node.jobs import LONG, Jobs, Object, losses, training, with_trainer
+from tests.node.jobs import LONG, ONE_THREAD, Jobs, Object, losses, training, with_trainer
 
 EPOCHS = 20
 INTERVAL = 10
@@ -57,6 +57,17 @@ def test_a_fault_costs_a_restart_and_not_a_digit_of_the_loss(
     assert resumed["undoneSteps"] <= 2 * INTERVAL  # that of a checkpoint, and that of the one being written
 
 
+def test_a_group_that_ran_out_of_memory_once_goes_on(jobs: Jobs, expected: dict[int, float]) -> None:
+    template = with_trainer(env=[ONE_THREAD], resources={"limits": {"memory": "1500Mi"}})
+    jobs.apply(training("spiked", EPOCHS, workers={"replicas": 2, "template": template}))
+    jobs.wait_checkpoint("spiked", 2 * INTERVAL)
+    jobs.exhaust_memory(jobs.live_pods("spiked")[-1])
+    status = jobs.wait("spiked", "Complete")
+    (failure,) = status["steps"][0]["failures"]
+    assert "memory" in failure["message"]
+    assert losses(jobs.storage("spiked")) == expected
+
+
 def test_running_out_of_memory_says_so_and_is_given_up(jobs: Jobs) -> None:
     template = with_trainer(resources={"limits": {"memory": "400Mi"}})
     body = training("greedy", 1, workers={"replicas": 1, "template": template}, runPolicy={"backoffLimit": 0})
@@ -94,6 +105,20 @@ def test_the_group_follows_kubectl_scale_and_loses_no_step_beyond_an_interval(jo
     assert status["restarts"] == 0
     assert all(entry["undoneSteps"] <= INTERVAL for entry in resumptions(jobs, "scaled"))
     assert sorted(losses(jobs.storage("scaled"))) == list(range(1, 1 + max(losses(jobs.storage("scaled")))))
+
+
+def test_an_elastic_group_takes_a_worker_in_and_the_others_stay(jobs: Jobs) -> None:
+    template = with_trainer(env=[ONE_THREAD])
+    workers = {"replicas": 2, "minReplicas": 1, "maxReplicas": 3, "template": template}
+    jobs.apply(training("elastic", 4 * EPOCHS, workers=workers))
+    jobs.wait_checkpoint("elastic", INTERVAL)
+    before = {pod["metadata"]["uid"] for pod in jobs.live_pods("elastic")}
+    jobs.kubectl("scale", "trainingjob/elastic", "--replicas=3")
+    wait_until(lambda: resumptions(jobs, "elastic"), "goes on with 3", LONG)
+    assert before < {pod["metadata"]["uid"] for pod in jobs.live_pods("elastic")}
+    status = jobs.wait("elastic", "Complete")
+    assert (status["restarts"], status["steps"][0]["attempts"], status["replicas"]) == (0, 1, 3)
+    assert all(entry["undoneSteps"] == 0 for entry in resumptions(jobs, "elastic"))
 
 
 def resumptions(jobs: Jobs, name: str) -> list[Object]:
