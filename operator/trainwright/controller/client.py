@@ -146,14 +146,14 @@ class Client:
         items: list[Object] = (await self._request("GET", _path(kind, namespace), query=query))["items"]
         return items
 
-    async def read_all_metadata(self, kind: str, namespace: str | None, **query: str) -> list[Object]:
+    def read_all_metadata(self, kind: str, namespace: str | None, **query: str) -> AsyncIterator[Object]:
         """Reads no more than the metadata of all objects of a kind that the query selects, in one namespace or all."""
         accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-        return await self._read_pages(kind, namespace, query, accept)
+        return self._read_pages(kind, namespace, query, accept)
 
     async def read_everywhere(self, kind: str, namespace: str | None) -> list[Object]:
         """Reads all objects of a kind, in one namespace or all, however many there are."""
-        return await self._read_pages(kind, namespace, {}, "application/json")
+        return [item async for item in self._read_pages(kind, namespace, {}, "application/json")]
 
     async def watch(self, kind: str, namespace: str | None, **query: str) -> AsyncIterator[Object]:
         """Objects that come to be selected by the query from now on, in one namespace or all, until the server ends it.
@@ -178,14 +178,17 @@ class Client:
                     if event["type"] == "ADDED":
                         yield event["object"]
 
-    async def _read_pages(self, kind: str, namespace: str | None, query: dict[str, str], accept: str) -> list[Object]:
-        items: list[Object] = []
+    async def _read_pages(
+        self, kind: str, namespace: str | None, query: dict[str, str], accept: str
+    ) -> AsyncIterator[Object]:
+        """The objects one by one; no more than a page of them is in the memory at a time."""
         page = query | {"limit": str(PAGE)}
         while True:
             answer = await self._request("GET", _path(kind, namespace), query=page, accept=accept)
-            items += answer["items"] or []
+            for item in answer["items"] or []:
+                yield item
             if not (rest := answer["metadata"].get("continue")):
-                return items
+                return
             page["continue"] = rest
 
     async def _request(

@@ -42,16 +42,22 @@ class Completeness:
         awaited: dict[str, int] | None = None
         while True:
             on_round()
-            try:
-                listed = await self._listed()
-            except (ApiError, OSError, TimeoutError) as error:
-                log.warning("what is there could not be listed: %s", error or type(error).__name__)
-            else:
-                awaited = listed if awaited is None else {uid: awaited[uid] for uid in awaited.keys() & listed.keys()}
-                awaited = self._not_known(awaited)
-                if not awaited:
-                    return
-                log.info("reading what is there: %d objects to go", len(awaited))
+            left = None if awaited is None else self._not_known(awaited)
+            # A list of ten thousand jobs costs seconds: another is made only when nothing more comes in, since what was
+            # deleted meanwhile never will.
+            if left is None or left == awaited:
+                try:
+                    listed = await self._listed()
+                except (ApiError, OSError, TimeoutError) as error:
+                    log.warning("what is there could not be listed: %s", error or type(error).__name__)
+                else:
+                    left = listed if left is None else {uid: left[uid] for uid in left.keys() & listed.keys()}
+                    left = self._not_known(left)
+            if left is not None and not left:
+                return
+            if left is not None:
+                log.info("reading what is there: %d objects to go", len(left))
+            awaited = left
             await asyncio.sleep(FILL_SECONDS)
 
     async def catch_up(self, term: int) -> None:
@@ -87,7 +93,7 @@ class Completeness:
             item["metadata"]["uid"]: version(item)
             for namespace in self._namespaces
             for kind, selector in _SELECTORS.items()
-            for item in await self._client.read_all_metadata(kind, namespace, **selector)
+            async for item in self._client.read_all_metadata(kind, namespace, **selector)
         }
 
     def _not_known(self, versions: dict[str, int]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """The newest known state of every TrainingJob and its child Jobs: what was watched, and what we wrote ourselves."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -137,4 +138,14 @@ def _slim(body: Object) -> Object:
     if body["kind"] == "Job":
         spec = {name: spec[name] for name in ("parallelism", "completions", "suspend") if name in spec}
     kept = {"kind": body["kind"], "apiVersion": body["apiVersion"], "metadata": metadata, "spec": spec}
-    return kept | ({"status": body["status"]} if "status" in body else {})
+    slim: Object = _shared(kept | ({"status": body["status"]} if "status" in body else {}))
+    return slim
+
+
+def _shared(tree: Any) -> Any:
+    """The tree with one copy of each word for all objects; json makes a new one for every document."""
+    if isinstance(tree, dict):
+        return {sys.intern(key): _shared(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_shared(item) for item in tree]
+    return sys.intern(tree) if isinstance(tree, str) else tree

@@ -8,6 +8,7 @@ from typing import Any
 import kopf
 
 from trainwright.api import GROUP, PLURAL, VERSION
+from trainwright.controller.client import PAGE
 from trainwright.controller.store import CHILD_SELECTOR
 
 Handler = Callable[[dict[str, Any], bool], Awaitable[None]]
@@ -90,7 +91,8 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.networking.request_timeout = 30
-    settings.queueing.idle_timeout = 1.0
+    settings.watching.chunk_size = PAGE  # else all that is there is in the memory at once, whole
+    settings.queueing.idle_timeout = 0.1  # until then kopf keeps the whole object
     settings.persistence.diffbase_storage = _NoHistory()
     logging.getLogger("kopf.objects").setLevel(logging.ERROR)
     return settings
