@@ -1,6 +1,7 @@
 # The operator's image and the trainers', one target each:
 #   docker build --target operator -t trainwright/operator .
 #   docker build --target pytorch -t trainwright/pytorch .
+#   docker build --target tensorflow -t trainwright/tensorflow .
 # buildah builds it too. BASE is any Debian with Python 3.11 or newer and its venv module.
 ARG BASE=python:3.11-slim-bookworm
 
@@ -61,3 +62,15 @@ LABEL org.opencontainers.image.title="trainwright trainer for PyTorch"
 ENV USER=trainwright
 USER 65532:65532
 CMD ["python", "-m", "trainwright_trainers.pytorch"]
+
+# For CPUs; for GPUs, make an image FROM this one that adds the package tensorflow[and-cuda] of the same version.
+FROM runtime AS tensorflow
+ARG SSL_CERT_FILE
+COPY requirements/tensorflow.txt /opt/trainwright/
+RUN pip install --quiet --no-cache-dir --no-deps --require-hashes -r /opt/trainwright/tensorflow.txt
+COPY --from=wheel /dist /opt/trainwright/dist
+RUN pip install --quiet --no-cache-dir --no-index --no-deps /opt/trainwright/dist/*.whl
+LABEL org.opencontainers.image.title="trainwright trainer for TensorFlow"
+ENV USER=trainwright
+USER 65532:65532
+CMD ["python", "-m", "trainwright_trainers.tensorflow"]

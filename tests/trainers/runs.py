@@ -120,6 +120,12 @@ def read_termination_message(path: Path) -> StepResult:
     return StepResult.model_validate_json(content)
 
 
+def _tensorflow_cluster(port: int, processes: int, nodes: int, rank: int) -> str:
+    """What the operator tells a pod of TensorFlow; those of one machine listen on other ports."""
+    workers = [f"127.0.0.1:{port + node * processes}" for node in range(nodes)]
+    return json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": rank}})
+
+
 class Pod:
     """The entry point of one pod, with its workers."""
 
@@ -137,6 +143,7 @@ class Pod:
             "PET_MASTER_PORT": str(port),
             "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
             "JAX_NUM_PROCESSES": str(nodes * processes),
+            "TF_CONFIG": _tensorflow_cluster(port, processes, nodes, rank),
             "PYTHONPATH": str(ROOT),
         }
         command = [sys.executable, "-m", f"trainwright_trainers.{job.framework}"]

@@ -44,7 +44,17 @@ CAPABILITIES = {
         precisions=("fp32", "bf16", "fp16"),
         train_options=("activationCheckpointing", "compile", "scaling", "collectives.nccl"),
     ),
-    "tensorflow": Capabilities(kinds=("run",)),
+    "tensorflow": Capabilities(
+        kinds=("train", "evaluate", "run"),
+        optimizers=(
+            *("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl"),
+            *("Lamb", "Lion", "Nadam", "RMSprop", "SGD"),
+        ),
+        schedules=("CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "PolynomialDecay"),
+        strategies=("ddp",),
+        precisions=("fp32", "bf16"),
+        train_options=("collectives.nccl",),
+    ),
     "jax": Capabilities(
         kinds=("train", "distill", "prune", "quantize", "export", "evaluate", "run"),
         prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),

@@ -1,0 +1,31 @@
+"""The entry point of a pod: `python -m trainwright_trainers.tensorflow` runs the step of the environment."""
+
+import os
+import sys
+
+from trainwright.api.contract import StepResult
+from trainwright_trainers.runtime import logs
+from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.execution import execute
+from trainwright_trainers.runtime.launching import run_workers
+from trainwright_trainers.tensorflow.cluster import cluster_of
+
+WORKER = "trainwright_trainers.tensorflow.worker"
+
+
+def run(step: StepContext) -> StepResult:
+    """Run the step here, or in processes of its own when it is a distributed one."""
+    if step.configuration.step.distributed:
+        cluster = cluster_of(os.environ)
+        return run_workers(step, WORKER, cluster.first_host, len(cluster.processes))
+    from trainwright_trainers.tensorflow.steps import find_run
+
+    return find_run(step)(step)
+
+
+if __name__ == "__main__":
+    logs.configure("trainer")
+    code = execute(run)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,50 @@
+"""How a step ends: what it made is loaded from its files, measured beside what it was made from, and published."""
+
+from typing import Any
+
+from trainwright.api.contract import StepResult
+from trainwright.api.steps import Factory
+from trainwright_trainers.chain.publishing import publish
+from trainwright_trainers.data import Array, Dataset
+from trainwright_trainers.evaluation import compare_exactly
+from trainwright_trainers.runtime.artifacts import Artifact, drafted
+from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.tensorflow.artifacts import write_model
+from trainwright_trainers.tensorflow.networks import kept, make_network
+from trainwright_trainers.tensorflow.predictors import open_model, subject_of
+
+
+def publish_model(
+    context: StepContext,
+    model: Any,
+    sample: Array,
+    factory: Factory,
+    validation: Dataset,
+    *,
+    parent: Artifact | None,
+    notes: list[str],
+) -> StepResult:
+    """Publish a trained model as the step's artifact. In one process only.
+
+    Args:
+        context: the step.
+        model: the model, as it was trained: over all devices, and in any precision.
+        sample: some inputs, [n, ...].
+        factory: what made it.
+        validation: the split that it is measured on.
+        parent: the artifact that it was made from; none when it was trained from its initial weights.
+        notes: what the user should know.
+
+    Raises:
+        ParityError: loaded again from its files, the model gives other outputs.
+    """
+    alone = make_network(factory, "spec.model", sample)
+    for own, trained in zip(kept(alone).values(), kept(model).values(), strict=True):
+        own.assign(trained.numpy())
+    with drafted(context.output) as draft:
+        name = context.configuration.step.name
+        recipe = parent.description.recipe if parent else {}
+        lineage = parent.as_parent if parent else None
+        made = write_model(draft, alone, sample, name=name, factory=factory, recipe=recipe, parent=lineage)
+        parity = compare_exactly(open_model(alone), subject_of(made, factory).open(1), validation)
+        return publish(context, made, factory, validation, parity, subject_of, parent=parent, notes=notes)

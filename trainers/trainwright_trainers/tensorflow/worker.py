@@ -1,0 +1,30 @@
+"""One process of a distributed step: `python -m trainwright_trainers.tensorflow.worker`, started by the entry point."""
+
+import os
+import sys
+
+from trainwright.api.contract import StepResult
+from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.working import work
+
+
+def run(step: StepContext) -> StepResult:
+    """Run the step; TensorFlow is imported no sooner than here, where what goes wrong becomes a result."""
+    from trainwright_trainers.tensorflow.steps import find_run
+
+    return find_run(step)(step)
+
+
+def lost_peer(error: Exception) -> bool:
+    """Whether an error only says that another process is gone."""
+    from trainwright_trainers.tensorflow import processes
+
+    return processes.lost_peer(error)
+
+
+if __name__ == "__main__":
+    code = work(run, lost_peer)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Without the destructors of TensorFlow's coordination, which wait for processes that may be gone.
+    os._exit(code)
