@@ -1,6 +1,7 @@
 # The operator's image and the trainers', one target each:
 #   docker build --target operator -t trainwright/operator .
 #   docker build --target pytorch -t trainwright/pytorch .
+#   docker build --target jax -t trainwright/jax .
 #   docker build --target tensorflow -t trainwright/tensorflow .
 # buildah builds it too. BASE is any Debian with Python 3.11 or newer and its venv module.
 ARG BASE=python:3.11-slim-bookworm
@@ -62,6 +63,17 @@ LABEL org.opencontainers.image.title="trainwright trainer for PyTorch"
 ENV USER=trainwright
 USER 65532:65532
 CMD ["python", "-m", "trainwright_trainers.pytorch"]
+
+FROM runtime AS jax
+ARG SSL_CERT_FILE
+COPY requirements/jax.txt /opt/trainwright/
+RUN pip install --quiet --no-cache-dir --no-deps --require-hashes -r /opt/trainwright/jax.txt
+COPY --from=wheel /dist /opt/trainwright/dist
+RUN pip install --quiet --no-cache-dir --no-index --no-deps /opt/trainwright/dist/*.whl
+LABEL org.opencontainers.image.title="trainwright trainer for JAX"
+ENV USER=trainwright
+USER 65532:65532
+CMD ["python", "-m", "trainwright_trainers.jax"]
 
 # For CPUs; for GPUs, make an image FROM this one that adds the package tensorflow[and-cuda] of the same version.
 FROM runtime AS tensorflow

@@ -56,7 +56,7 @@ CAPABILITIES = {
         train_options=("collectives.nccl",),
     ),
     "jax": Capabilities(
-        kinds=("train", "distill", "prune", "quantize", "export", "evaluate", "run"),
+        kinds=("train", "distill", "prune", "quantize", "export", "evaluate", "profile", "run"),
         prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),
         quantize_schemes=("int8-static",),
         quantize_backends=("onnxruntime",),

@@ -13,6 +13,7 @@ STEPS = {
     "quantize": "trainwright_trainers.jax.quantize",
     "export": "trainwright_trainers.jax.export",
     "evaluate": "trainwright_trainers.jax.evaluate",
+    "profile": "trainwright_trainers.jax.profile",
 }
 """Kind of step -> the module whose `run` carries it out."""
 
