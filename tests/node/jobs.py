@@ -190,7 +190,8 @@ class Jobs:
         worker = _worker_of(pod)
         with subprocess.Popen([sys.executable, "-c", EAT, str(worker.pid)], stdin=subprocess.DEVNULL) as eater:
             try:
-                wait_until(lambda: not worker.is_running(), "the kernel has ended a training process", 120)
+                wait_until(lambda: not worker.is_running() or eater.poll(), "the kernel ends a training process", 120)
+                assert eater.poll() is None, "the eater was ended in its place"
             finally:
                 eater.kill()
 
@@ -200,16 +201,16 @@ import pathlib, sys, time
 own = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
 for line in pathlib.Path(f"/proc/{sys.argv[1]}/cgroup").read_text().splitlines():
     _, controllers, path = line.split(":", 2)
-    if controllers in ("", "memory") and line not in own:
-        pathlib.Path(f"/sys/fs/cgroup/{controllers}{path}/cgroup.procs").write_text("0")
-pathlib.Path("/proc/self/oom_score_adj").write_text("-1000")
+    group = pathlib.Path(f"/sys/fs/cgroup/{controllers}{path}/cgroup.procs")
+    if controllers in ("", "memory") and line not in own and group.exists():
+        group.write_text("0")
 eaten = []
 while True:
     eaten.append(bytes([1]) * (8 << 20))
     time.sleep(0.01)
 """
-"""A program that joins the memory's control group of a process and takes all that is left there; it is not what the
-kernel ends."""
+"""A program that joins the memory's control group of a process and takes all that is left there. What the kernel ends
+is a process of the pod: the kubelet has said of these that they go before others."""
 
 
 def _worker_of(pod: Object) -> psutil.Process:

@@ -69,7 +69,8 @@ def test_a_group_that_ran_out_of_memory_once_goes_on(jobs: Jobs, expected: dict[
 
 
 def test_running_out_of_memory_says_so_and_is_given_up(jobs: Jobs) -> None:
-    template = with_trainer(resources={"limits": {"memory": "400Mi"}})
+    # With a little more than its own data take it would go on, and read its libraries from the disk again and again.
+    template = with_trainer(resources={"limits": {"memory": "200Mi"}})
     body = training("greedy", 1, workers={"replicas": 1, "template": template}, runPolicy={"backoffLimit": 0})
     jobs.apply(body)
     jobs.wait("greedy", "Failed")
