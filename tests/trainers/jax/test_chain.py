@@ -82,7 +82,8 @@ def test_a_quantized_model_is_smaller_and_nearly_as_good(
     assert quantized.metrics.accuracy > result.metrics.accuracy - 0.05  # type: ignore[operator]
     description = json.loads((job.root / "steps" / "quantize" / "artifact" / "artifact.json").read_text())
     assert description["format"] == "onnx"
-    assert description["recipe"]["quantized"] == {"scheme": "int8-static", "calibrationSamples": 100}
+    recipe = {"scheme": "int8-static", "backend": "onnxruntime", "calibrationSamples": 100}
+    assert description["recipe"]["quantized"] == recipe
     assert description["parent"]["name"] == "train"
 
 

@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright_trainers.chain.source import Converted, Source
-from trainwright_trainers.evaluation.onnx import FORMAT, onnx_signatures, read_onnx
+from trainwright_trainers.evaluation.onnx import BATCH, FORMAT, onnx_signatures, read_onnx
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import onnx
 
 FILE = "model.onnx"
-BATCH = "batch"
-"""The name of the dimension that takes any size."""
 
 
 def convert_onnx(source: Source, target: Path, dynamic_batch: bool) -> None:
@@ -67,4 +65,4 @@ def describe_onnx(path: Path, dynamic_batch: bool, tools: dict[str, str]) -> Con
             " export.dynamicBatch to false"
         )
     versions = {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__}
-    return Converted(FORMAT, inputs, outputs, tools | versions)
+    return Converted(FORMAT, FILE, inputs, outputs, tools | versions)

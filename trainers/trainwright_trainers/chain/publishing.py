@@ -1,12 +1,11 @@
 """How a step ends: what it made is measured beside what it was made from, and published."""
 
-from collections.abc import Callable
-
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import Metrics, StepResult
 from trainwright.api.steps import Factory
+from trainwright_trainers.chain.source import SubjectOf
 from trainwright_trainers.data import Dataset
-from trainwright_trainers.evaluation import Measurement, Parity, Subject, measure
+from trainwright_trainers.evaluation import Measurement, Parity, measure
 from trainwright_trainers.runtime.artifacts import Artifact, publish_artifact
 from trainwright_trainers.runtime.context import StepContext
 
@@ -17,7 +16,7 @@ def publish(
     factory: Factory,
     validation: Dataset,
     parity: Parity,
-    subject_of: Callable[[Artifact, Factory], Subject],
+    subject_of: SubjectOf,
     *,
     parent: Artifact | None,
     parent_factory: Factory | None = None,

@@ -1,20 +1,25 @@
 """What the steps after training have in common: what they start from, and what a converter makes of it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from trainwright.api.base import JsonObject
 from trainwright.api.steps import Factory
 from trainwright_trainers.data import Array, Splits, read_batch
 from trainwright_trainers.data.factory import make_splits
-from trainwright_trainers.evaluation.subject import model_input
-from trainwright_trainers.runtime.artifacts import Artifact, Description, Signature, read_artifact
+from trainwright_trainers.evaluation.subject import Subject, model_input
+from trainwright_trainers.runtime.artifacts import DESCRIPTION, Artifact, Description, Signature, read_artifact
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.suggestions import near_names
 
 Choice = TypeVar("Choice")
+
+STEP_NAME = re.compile("[a-z][-a-z0-9]*")
+"""What a parent in an artifact.json may be called to be looked up: no path."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Converted:
     """What a converter wrote."""
 
     format: str
+    file: str
+    """Name of the model's file."""
     inputs: list[Signature]
     outputs: list[Signature]
     tools: dict[str, str]
@@ -57,6 +64,12 @@ class Converted:
         )
 
 
+SubjectOf = Callable[[Artifact, Factory], Subject]
+"""(artifact, what makes its model) -> the artifact of any format that the framework reads, ready to be measured."""
+Converter = Callable[[Source, Path, bool], Converted]
+"""(source, empty directory, whether any batch size must do) -> writes the converted model there."""
+
+
 def read_source(context: StepContext) -> Source:
     """The accepted artifact, verified, and the job's data.
 
@@ -73,6 +86,23 @@ def read_source(context: StepContext) -> Source:
     if configuration.model is None:
         raise ConfigurationError(f"spec.model is missing: step {step.name!r} needs the model's factory")
     return Source(read_artifact(context.input), configuration.model, make_splits(configuration))
+
+
+def lineage(context: StepContext, source: Source) -> list[Artifact]:
+    """The artifact that the step starts from and those that it was made from, newest first.
+
+    As far as they are still there unchanged, and were made by the same factory.
+    """
+    found = [source.artifact]
+    while (parent := found[-1].description.parent) is not None and STEP_NAME.fullmatch(parent.name):
+        directory = context.directory.parent / parent.name / context.output.name
+        if not (directory / DESCRIPTION).is_file():
+            break
+        artifact = read_artifact(directory)
+        if artifact.sha256 != parent.sha256 or artifact.description.model != source.factory:
+            break
+        found.append(artifact)
+    return found
 
 
 def field_of(context: StepContext) -> str:

@@ -1,24 +1,13 @@
-"""The `evaluate` step: measure the accepted artifact without changing it."""
+"""The `evaluate` step: measure the accepted artifact, and what it was made from, without changing them."""
 
 from trainwright.api.contract import StepResult
-from trainwright_trainers.chain.publishing import timing_details
-from trainwright_trainers.chain.source import read_source
-from trainwright_trainers.evaluation import measure
+from trainwright_trainers.chain.evaluating import evaluate
 from trainwright_trainers.jax.cache import use_compilation_cache
 from trainwright_trainers.jax.predictors import subject_of
 from trainwright_trainers.runtime.context import StepContext
 
 
 def run(context: StepContext) -> StepResult:
-    """Measure the artifact that the step starts from; it makes none of its own."""
+    """Measure the artifact that the step starts from, and its ancestors."""
     use_compilation_cache(context.root)
-    source = read_source(context)
-    batch_size = context.configuration.step.options.batch_size
-    subject = subject_of(source.artifact, source.factory)
-    (measurement,) = measure([subject], source.splits.validation, batch_size)
-    return StepResult(
-        outcome="Succeeded",
-        metrics=measurement.metrics,
-        reference=measurement.metrics,
-        details=timing_details(measurement),
-    )
+    return evaluate(context, subject_of)

@@ -8,9 +8,9 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
+from trainwright_trainers.chain.source import Source, field_of, read_source
 from trainwright_trainers.data import read_batch
 from trainwright_trainers.pytorch.artifacts import load_model
-from trainwright_trainers.pytorch.chain import Source, field_of, read_source
 from trainwright_trainers.pytorch.feeding import tensors
 from trainwright_trainers.pytorch.losses import make_loss
 from trainwright_trainers.pytorch.optimization import make_optimizer

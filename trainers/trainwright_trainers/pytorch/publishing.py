@@ -3,14 +3,15 @@
 from torch import nn
 
 from trainwright.api.base import JsonObject
-from trainwright.api.contract import Metrics, StepResult
+from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory
+from trainwright_trainers.chain.publishing import publish
 from trainwright_trainers.data import Dataset, read_batch
-from trainwright_trainers.evaluation import Measurement, Parity, compare_exactly, measure
+from trainwright_trainers.evaluation import compare_exactly
 from trainwright_trainers.pytorch.artifacts import write_model
 from trainwright_trainers.pytorch.predictors import subject_of
 from trainwright_trainers.pytorch.programs import open_module
-from trainwright_trainers.runtime.artifacts import Artifact, drafted, publish_artifact
+from trainwright_trainers.runtime.artifacts import Artifact, drafted
 from trainwright_trainers.runtime.context import StepContext
 
 
@@ -51,56 +52,15 @@ def publish_model(
         lineage = parent.as_parent if parent else None
         made = write_model(draft, model, sample, name=name, factory=factory, recipe=recipe, parent=lineage)
         parity = compare_exactly(open_module(model, 1), subject_of(made, factory).open(1), validation)
-        result = publish(
+        return publish(
             context,
             made,
             factory,
             validation,
             parity,
+            subject_of,
             parent=parent,
-            notes=notes,
             parent_factory=parent_factory,
+            notes=notes,
+            details=details,
         )
-        return result.model_copy(update={"details": result.details | (details or {})})
-
-
-def publish(
-    context: StepContext,
-    made: Artifact,
-    factory: Factory,
-    validation: Dataset,
-    parity: Parity,
-    *,
-    parent: Artifact | None,
-    notes: list[str] | None = None,
-    parent_factory: Factory | None = None,
-) -> StepResult:
-    """Measure a draft beside the artifact that it was made from, and publish it as the step's artifact."""
-    subjects = [subject_of(made, factory)]
-    if parent is not None:
-        subjects.append(subject_of(parent, parent_factory or factory))
-    measurements = measure(subjects, validation)
-    artifact = publish_artifact(made, context.output, context.configuration.output, measurements[0].metrics)
-    return StepResult(
-        outcome="Succeeded",
-        metrics=artifact.metrics,
-        reference=measurements[1].metrics if parent else Metrics(),
-        artifact=artifact,
-        notes=notes or [],
-        details=timing_details(measurements[0]) | parity_details(parity),
-    )
-
-
-def timing_details(measurement: Measurement) -> JsonObject:
-    """What of a measurement no gate asks for."""
-    return {"latencyP95Ms": measurement.latency_p95_ms, "samplesPerSecond": measurement.samples_per_second}
-
-
-def parity_details(parity: Parity) -> JsonObject:
-    """How close the step's artifact is to what it was made from."""
-    return {
-        "largestDifference": parity.largest_difference,
-        "relativeDifference": parity.relative_difference,
-        "labelAgreement": parity.label_agreement,
-        "comparedSamples": parity.samples,
-    }

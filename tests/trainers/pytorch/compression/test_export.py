@@ -13,11 +13,11 @@ from onnx import numpy_helper
 from tests.trainers.pytorch.compression.conftest import MODEL, TRAINED, Chain, Start, context, run
 from tests.trainers.pytorch.compression.data import digits
 from trainwright.api.steps import Factory
+from trainwright_trainers.chain.source import Converted, Source
 from trainwright_trainers.data import Arrays
 from trainwright_trainers.evaluation import ParityError
 from trainwright_trainers.pytorch import export
 from trainwright_trainers.pytorch.artifacts import load_model
-from trainwright_trainers.pytorch.chain import Converted, Source
 from trainwright_trainers.pytorch.export.onnx import convert_to_onnx
 from trainwright_trainers.pytorch.model_factory import make_model
 from trainwright_trainers.pytorch.publishing import publish_model

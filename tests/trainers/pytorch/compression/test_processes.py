@@ -96,5 +96,5 @@ def test_users_mistake_ends_with_2_and_one_line(start: Start) -> None:
     fault = message(step).fault
     assert fault is not None
     assert fault.message == (
-        "spec.steps[int8].quantize.scheme: the PyTorch trainer has no 'int8-dynamic'; did you mean int8-static?"
+        "spec.steps[int8].quantize.scheme: this trainer has no 'int8-dynamic'; did you mean int8-static?"
     )

@@ -15,13 +15,13 @@ import torch
 from tests.trainers.pytorch.compression.conftest import MODEL, TRAINED, Chain, Start, context, run
 from tests.trainers.pytorch.compression.data import digits
 from trainwright.api.steps import Factory
+from trainwright_trainers.chain.source import Converted, Source
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation import ParityError, compare, compare_exactly, compare_quantized
 from trainwright_trainers.evaluation.onnx import open_onnx
 from trainwright_trainers.evaluation.tflite import dequantized, open_tflite, quantized, tflite_signatures
 from trainwright_trainers.pytorch import export
 from trainwright_trainers.pytorch.artifacts import load_model
-from trainwright_trainers.pytorch.chain import Converted, Source
 from trainwright_trainers.pytorch.export.onnx import convert_to_onnx
 from trainwright_trainers.pytorch.export.tflite import export_tflite
 from trainwright_trainers.pytorch.programs import open_module

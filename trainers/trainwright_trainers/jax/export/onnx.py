@@ -5,9 +5,9 @@ from pathlib import Path
 
 import jax
 
-from trainwright_trainers.chain.onnx_files import BATCH, FILE, convert_onnx, describe_onnx, save_without_origins
+from trainwright_trainers.chain.onnx_files import FILE, convert_onnx, describe_onnx, save_without_origins
 from trainwright_trainers.chain.source import Converted, Source
-from trainwright_trainers.evaluation.onnx import FORMAT
+from trainwright_trainers.evaluation.onnx import BATCH, FORMAT
 from trainwright_trainers.jax.artifacts import Model, load_model
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.quiet import quiet

@@ -36,7 +36,7 @@ def convert_to_stablehlo(source: Source, directory: Path, dynamic_batch: bool) -
     inputs, outputs = signature("input", model.sample), signature("output", jax.eval_shape(model.run, model.sample))
     if not dynamic_batch:
         inputs, outputs = (tensor.model_copy(update={"shape": [1, *tensor.shape[1:]]}) for tensor in (inputs, outputs))
-    return Converted(FORMAT, [inputs], [outputs], {"jax": jax.__version__})
+    return Converted(FORMAT, FILE, [inputs], [outputs], {"jax": jax.__version__})
 
 
 def export(model: Model, dynamic_batch: bool) -> jax.export.Exported:

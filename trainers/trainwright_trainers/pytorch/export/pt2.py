@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from trainwright_trainers.chain.source import Converted, Source
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation.onnx import BATCH
 from trainwright_trainers.pytorch.artifacts import input_name, load_model
-from trainwright_trainers.pytorch.chain import Converted, Source
 from trainwright_trainers.pytorch.export.signatures import example_batch, torch_signatures
 from trainwright_trainers.pytorch.programs import PT2, check_archive
 from trainwright_trainers.runtime.errors import ConfigurationError

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from trainwright_trainers.chain.source import Converted, Source
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation.tflite import FORMAT, tflite_signatures
 from trainwright_trainers.pytorch.artifacts import load_model
-from trainwright_trainers.pytorch.chain import Converted, Source
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.quiet import quiet
 

@@ -11,8 +11,8 @@ from string import Template
 import torch
 from torch import nn
 
+from trainwright_trainers.chain.source import Converted, Source
 from trainwright_trainers.pytorch.artifacts import load_model
-from trainwright_trainers.pytorch.chain import Converted, Source
 from trainwright_trainers.pytorch.export.signatures import example_batch, torch_signatures
 from trainwright_trainers.pytorch.programs import TORCHSCRIPT
 from trainwright_trainers.runtime.artifacts import Signature

@@ -1,8 +1,8 @@
 """The `prune` step. A method is one file beside this one and one line in `METHODS`."""
 
 from trainwright.api.contract import StepResult
+from trainwright_trainers.chain.source import choose, field_of, read_source
 from trainwright_trainers.pytorch.artifacts import load_model
-from trainwright_trainers.pytorch.chain import choose, field_of, read_source
 from trainwright_trainers.pytorch.prune.finetuning import finetune
 from trainwright_trainers.pytorch.prune.l1_semi_structured import prune_l1_semi_structured
 from trainwright_trainers.pytorch.prune.l1_structured import prune_l1_structured

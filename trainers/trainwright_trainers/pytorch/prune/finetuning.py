@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from trainwright_trainers.chain.pruning import report_finetuning
+from trainwright_trainers.chain.source import field_of
 from trainwright_trainers.data import Dataset
 from trainwright_trainers.data.order import Position
 from trainwright_trainers.pytorch import randomness
-from trainwright_trainers.pytorch.chain import field_of
 from trainwright_trainers.pytorch.feeding import Feeder
 from trainwright_trainers.pytorch.losses import make_loss
 from trainwright_trainers.pytorch.optimization import make_optimizer

@@ -3,15 +3,15 @@
 from importlib.metadata import version
 from pathlib import Path
 
+from trainwright_trainers.chain.scheme import Task
+from trainwright_trainers.chain.source import Converted
 from trainwright_trainers.data import Array, batches
 from trainwright_trainers.evaluation import compare_exactly
 from trainwright_trainers.evaluation.subject import model_input
 from trainwright_trainers.evaluation.tflite import open_tflite
 from trainwright_trainers.pytorch.artifacts import load_model
-from trainwright_trainers.pytorch.chain import Converted
 from trainwright_trainers.pytorch.export.tflite import FILE, describe_tflite, export_tflite
 from trainwright_trainers.pytorch.predictors import subject_of
-from trainwright_trainers.pytorch.quantize.scheme import Task
 from trainwright_trainers.runtime.quiet import quiet
 
 

@@ -8,16 +8,17 @@ from importlib.metadata import version
 import torch
 from torch.fx import GraphModule
 
+from trainwright_trainers.chain.onnx_files import FILE, describe_onnx
+from trainwright_trainers.chain.scheme import Task
+from trainwright_trainers.chain.source import Converted
 from trainwright_trainers.data import batches
 from trainwright_trainers.evaluation import compare_quantized
 from trainwright_trainers.evaluation.onnx import open_onnx
 from trainwright_trainers.evaluation.subject import model_input
 from trainwright_trainers.pytorch.artifacts import input_name, load_model
-from trainwright_trainers.pytorch.chain import Converted
-from trainwright_trainers.pytorch.export.onnx import FILE, describe_onnx, export_onnx
+from trainwright_trainers.pytorch.export.onnx import TOOLS, export_onnx
 from trainwright_trainers.pytorch.export.pt2 import export_program
 from trainwright_trainers.pytorch.programs import open_module
-from trainwright_trainers.pytorch.quantize.scheme import Task
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.quiet import quiet
 
@@ -39,14 +40,7 @@ def quantize_pt2e(task: Task) -> Converted:
     quantized = quantize(program, task)
     export_onnx(quantized, task.source.sample, task.draft / FILE, dynamic_batch=True, name=name)
     compare_quantized(open_module(quantized, 1), open_onnx(task.draft / FILE, 1), task.source.splits.validation)
-    described = describe_onnx(task.draft / FILE, dynamic_batch=True)
-    return Converted(
-        described.format,
-        described.file,
-        described.inputs,
-        described.outputs,
-        described.tools | {"torchao": version("torchao")},
-    )
+    return describe_onnx(task.draft / FILE, dynamic_batch=True, tools=TOOLS | {"torchao": version("torchao")})
 
 
 def quantize(program: GraphModule, task: Task) -> GraphModule:

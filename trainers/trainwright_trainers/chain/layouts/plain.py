@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from trainwright_trainers.pytorch.export.layouts.layout import Delivery
+from trainwright_trainers.chain.layouts.layout import Delivery
 
 
 def lay_out_plain(directory: Path, delivery: Delivery) -> None:

@@ -4,12 +4,12 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from trainwright_trainers.chain.float_weights import Weight, float_weights
+from trainwright_trainers.chain.onnx_files import FILE, describe_onnx
+from trainwright_trainers.chain.scheme import Task
+from trainwright_trainers.chain.source import Converted
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation.onnx import read_onnx
-from trainwright_trainers.pytorch.chain import Converted
-from trainwright_trainers.pytorch.export.onnx import FILE, describe_onnx
-from trainwright_trainers.pytorch.quantize.float_weights import Weight, float_weights
-from trainwright_trainers.pytorch.quantize.scheme import Task
 
 LARGEST = 127
 """The largest magnitude that a weight becomes."""
@@ -23,7 +23,8 @@ def quantize_weights(task: Task) -> Converted:
     Cast and Mul make floats of them, where the QDQ form would have DequantizeLinear: ONNX Runtime works these two out
     once, when the model is loaded, but leaves DequantizeLinear to every run.
     """
-    model = read_onnx(task.float_onnx())
+    float_model = task.float_onnx()
+    model = read_onnx(task.scratch / float_model.file)
     nodes = []
     for weight in [weight for weight in float_weights(model) if weight.size >= SMALLEST_SIZE]:
         values, name = numpy_helper.to_array(weight.tensor), weight.tensor.name
@@ -40,7 +41,7 @@ def quantize_weights(task: Task) -> Converted:
     del model.graph.node[:]
     model.graph.node.extend([*nodes, *operators])
     onnx.save(model, task.draft / FILE)
-    return describe_onnx(task.draft / FILE, dynamic_batch=True)
+    return describe_onnx(task.draft / FILE, dynamic_batch=True, tools=float_model.tools)
 
 
 def output_dimension(weight: Weight) -> int:

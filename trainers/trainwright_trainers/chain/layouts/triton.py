@@ -5,8 +5,8 @@ Source: https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/
 
 from pathlib import Path
 
+from trainwright_trainers.chain.layouts.layout import Delivery
 from trainwright_trainers.evaluation.parity import BATCH_SIZES
-from trainwright_trainers.pytorch.export.layouts.layout import Delivery
 from trainwright_trainers.runtime.artifacts import Signature
 
 PLATFORMS = {"onnx": "onnxruntime_onnx", "torchscript": "pytorch_libtorch"}

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from trainwright.api.base import JsonObject, Model
-from trainwright_trainers.pytorch.chain import Converted, Source
+from trainwright_trainers.chain.source import Converted, Source
 from trainwright_trainers.runtime.artifacts import Signature
 
 MANIFEST = "manifest.json"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from trainwright_trainers.pytorch.export.layouts.layout import Delivery
-from trainwright_trainers.pytorch.export.layouts.triton import lay_out_triton
+from trainwright_trainers.chain.layouts.layout import Delivery
+from trainwright_trainers.chain.layouts.triton import lay_out_triton
 
 SERVICE = "inferenceservice.yaml"
 MODEL_FORMATS = {"onnx": "onnx", "torchscript": "pytorch"}

@@ -6,13 +6,13 @@ Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainwright_trainers.chain.float_weights import weights_by_operator
+from trainwright_trainers.chain.onnx_files import FILE, describe_onnx
+from trainwright_trainers.chain.scheme import Task
+from trainwright_trainers.chain.source import Converted
 from trainwright_trainers.data import Array, Dataset, batches
 from trainwright_trainers.evaluation.onnx import read_onnx
 from trainwright_trainers.evaluation.subject import model_input
-from trainwright_trainers.pytorch.chain import Converted
-from trainwright_trainers.pytorch.export.onnx import FILE, describe_onnx
-from trainwright_trainers.pytorch.quantize.float_weights import weights_by_operator
-from trainwright_trainers.pytorch.quantize.scheme import Task
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.quiet import quiet
 
@@ -32,7 +32,8 @@ def quantize_static(task: Task) -> Converted:
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
-    prepared = prepare(task)
+    float_model = task.float_onnx()
+    prepared = prepare(task.scratch / float_model.file)
     name = read_onnx(prepared).graph.input[0].name
     with quiet():
         quantize_static(
@@ -44,7 +45,7 @@ def quantize_static(task: Task) -> Converted:
             activation_type=QuantType.QInt8,
             weight_type=QuantType.QInt8,
         )
-    return describe_onnx(task.draft / FILE, dynamic_batch=True)
+    return describe_onnx(task.draft / FILE, dynamic_batch=True, tools=float_model.tools)
 
 
 def quantize_dynamic(task: Task) -> Converted:
@@ -55,7 +56,8 @@ def quantize_dynamic(task: Task) -> Converted:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    prepared = prepare(task)
+    float_model = task.float_onnx()
+    prepared = prepare(task.scratch / float_model.file)
     weights = weights_by_operator(read_onnx(prepared))
     share = sum(weights[kind] for kind in PRODUCTS) / max(1, sum(weights.values()))
     if share < 0.5:
@@ -72,16 +74,16 @@ def quantize_dynamic(task: Task) -> Converted:
             weight_type=QuantType.QInt8,
             extra_options={"MatMulConstBOnly": True},
         )
-    return describe_onnx(task.draft / FILE, dynamic_batch=True)
+    return describe_onnx(task.draft / FILE, dynamic_batch=True, tools=float_model.tools)
 
 
-def prepare(task: Task) -> Path:
-    """The artifact as a float ONNX model with its shapes inferred and its operators fused."""
+def prepare(float_model: Path) -> Path:
+    """The model with its shapes inferred and its operators fused, in a file beside it."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    prepared = task.scratch / "prepared.onnx"
+    prepared = float_model.with_name("prepared.onnx")
     with quiet():
-        quant_pre_process(task.float_onnx(), prepared)
+        quant_pre_process(float_model, prepared)
     return prepared
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainwright_trainers.pytorch.chain import Converted
+from trainwright_trainers.chain.source import Converted
 
 
 @dataclass(frozen=True)
