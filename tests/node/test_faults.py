@@ -116,9 +116,10 @@ def test_an_elastic_group_takes_a_worker_in_and_the_others_stay(jobs: Jobs) -> N
     before = {pod["metadata"]["uid"] for pod in jobs.live_pods("elastic")}
     jobs.kubectl("scale", "trainingjob/elastic", "--replicas=3")
     wait_until(lambda: resumptions(jobs, "elastic"), "goes on with 3", LONG)
-    assert before < {pod["metadata"]["uid"] for pod in jobs.live_pods("elastic")}
+    after = {pod["metadata"]["uid"] for pod in jobs.live_pods("elastic")}
+    assert (before < after, len(after)) == (True, 3)
     status = jobs.wait("elastic", "Complete")
-    assert (status["restarts"], status["steps"][0]["attempts"], status["replicas"]) == (0, 1, 3)
+    assert (status["restarts"], status["steps"][0]["attempts"]) == (0, 1)
     assert all(entry["undoneSteps"] == 0 for entry in resumptions(jobs, "elastic"))
 
 
