@@ -168,13 +168,13 @@ class Client:
         query |= {"watch": "true", "resourceVersion": now, "timeoutSeconds": str(WATCH_SECONDS)}
         async with await self._send("GET", path, query=query, timeout=_WATCH_TIMEOUT) as response:
             if response.status >= 400:
-                raise _refusal(response.status, await response.read())
+                raise _refusal(response.status, await _content(response))
             rest = b""
             async for chunk in response.content.iter_any():
                 *lines, rest = (rest + chunk).split(b"\n")
                 for event in map(json.loads, lines):
                     if event["type"] == "ERROR":
-                        raise _refusal(event["object"].get("code", 0), json.dumps(event["object"]).encode())
+                        raise _refusal(event["object"].get("code", 0), event["object"])
                     if event["type"] == "ADDED":
                         yield event["object"]
 
@@ -201,10 +201,9 @@ class Client:
         accept: str = "application/json",
     ) -> Object:
         async with await self._send(method, path, body, query, content_type, accept) as response:
-            content = await response.read()
+            answer = await _content(response)
         if response.status >= 400:
-            raise _refusal(response.status, content)
-        answer: Object = json.loads(content or b"{}")
+            raise _refusal(response.status, answer)
         return answer
 
     async def _send(
@@ -236,12 +235,16 @@ class Client:
         return response
 
 
-def _refusal(status: int, content: bytes) -> ApiError:
+async def _content(response: aiohttp.ClientResponse) -> Object:
+    answer: Object = json.loads(await response.read() or b"{}")
+    return answer
+
+
+def _refusal(status: int, answer: Object) -> ApiError:
     """What the API server says of a request that it refused.
 
     Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
     """
-    answer = json.loads(content or b"{}")
     return ApiError(status, answer.get("reason", ""), answer.get("message", ""))
 
 
