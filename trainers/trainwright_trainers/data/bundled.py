@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from pydantic import validate_call
 
-from trainwright_trainers.data.arguments import STRICT, Count, Share
 from trainwright_trainers.data.splits import Array, Splits
 from trainwright_trainers.data.splitting import split_arrays
+from trainwright_trainers.runtime.arguments import STRICT, Count, Share
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, validate_call
 
-from trainwright_trainers.data.arguments import STRICT, Count, Share
 from trainwright_trainers.data.splits import Array, Arrays, Splits
 from trainwright_trainers.data.splitting import split_arrays
+from trainwright_trainers.runtime.arguments import STRICT, Count, Share
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 

@@ -11,8 +11,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, validate_call
 
-from trainwright_trainers.data.arguments import STRICT, Count, Share
 from trainwright_trainers.data.splits import Arrays, Splits
+from trainwright_trainers.runtime.arguments import STRICT, Count, Share
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 Context = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -1,12 +1,11 @@
 """The entry point of a pod: `python -m trainwright_trainers.jax` runs the step that the environment describes."""
 
 import os
-import sys
 
 from trainwright.api.contract import StepResult
 from trainwright_trainers.runtime import logs
 from trainwright_trainers.runtime.context import StepContext
-from trainwright_trainers.runtime.execution import execute
+from trainwright_trainers.runtime.execution import execute, leave
 from trainwright_trainers.runtime.launching import run_workers
 
 WORKER = "trainwright_trainers.jax.worker"
@@ -24,7 +23,4 @@ def run(step: StepContext) -> StepResult:
 
 if __name__ == "__main__":
     logs.configure("trainer")
-    code = execute(run)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave(execute(run))

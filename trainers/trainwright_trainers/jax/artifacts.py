@@ -13,20 +13,18 @@ from safetensors import SafetensorError
 
 from trainwright.api.base import JsonObject
 from trainwright.api.steps import Factory
+from trainwright_trainers.chain.weights import FORMAT, WEIGHTS, check_origin, example_shape, signature, unfit_weights
 from trainwright_trainers.jax.networks import Network, Shapes, Variables, make_network
-from trainwright_trainers.jax.trees import flatten, map_named, read_tensors, unflatten, write_tensors
+from trainwright_trainers.jax.trees import flatten, map_named, unflatten
 from trainwright_trainers.runtime.artifacts import (
     Artifact,
     ArtifactError,
     Description,
     Parent,
-    Signature,
     write_artifact,
 )
-from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.tensors import read_tensors, write_tensors
 
-FORMAT = "safetensors"
-WEIGHTS = "model.safetensors"
 SHAPES = "shapes"
 """Where a recipe has the shapes of arrays that were cut, by name."""
 
@@ -92,16 +90,7 @@ def load_model(artifact: Artifact, factory: Factory) -> Model:
         ArtifactError: the weights are not those of such a model.
     """
     description = artifact.description
-    if description.format != FORMAT:
-        raise ConfigurationError(
-            f"the artifact of step {description.name!r} has the format {description.format}; this step needs a"
-            f" {FORMAT} model: put it before the step that converts the model"
-        )
-    if description.model != factory:
-        raise ConfigurationError(
-            f"spec.model is {factory.to_dict()}, but the model of step {description.name!r} was made by"
-            f" {description.model.to_dict()}: its weights only fit the same factory with the same arguments"
-        )
+    check_origin(description, factory)
     sample = example(description)
     network = make_network(factory)
     whole = stored(jax.eval_shape(network.initialize, jax.random.key(0), sample))
@@ -114,9 +103,7 @@ def load_model(artifact: Artifact, factory: Factory) -> Model:
     except SafetensorError as error:
         raise ArtifactError(f"{WEIGHTS} is not a safetensors file: {error}") from error
     except ValueError as error:
-        raise ArtifactError(
-            f"the weights don't fit the model: {error}; spec.model must be what the weights were trained with"
-        ) from error
+        raise unfit_weights(error) from error
     return Model(network.with_shapes(shapes), of_stored(found), sample)
 
 
@@ -143,10 +130,7 @@ def read_shapes(description: Description, whole: Mapping[str, Any]) -> Shapes:
 
 def example(description: Description) -> jax.ShapeDtypeStruct:
     """A batch of one of what the artifact's model takes, without content."""
-    taken = description.inputs[0]
-    if not all(isinstance(size, int) for size in taken.shape[1:]):
-        raise ArtifactError(f"the model's input {taken.name} has the shape {taken.shape}; only its first may vary")
-    return jax.ShapeDtypeStruct((1, *taken.shape[1:]), np.dtype(taken.dtype))
+    return jax.ShapeDtypeStruct(example_shape(description), np.dtype(description.inputs[0].dtype))
 
 
 def stored(variables: Variables) -> dict[str, Any]:
@@ -157,8 +141,3 @@ def stored(variables: Variables) -> dict[str, Any]:
 def of_stored(arrays: Mapping[str, Any]) -> Variables:
     """The variables that `stored` was made from."""
     return Variables(arrays["parameters"], arrays["state"])
-
-
-def signature(name: str, batch: Any) -> Signature:
-    """One input or output that takes any number of such samples."""
-    return Signature(name=name, dtype=batch.dtype.name, shape=["batch", *batch.shape[1:]])

@@ -1,23 +1,21 @@
 """A training's whole state, to and from a checkpoint: safetensors and JSON."""
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from trainwright_trainers.data.order import Position
 from trainwright_trainers.jax.networks import Tree, Variables
 from trainwright_trainers.jax.processes import Processes, local
-from trainwright_trainers.jax.trees import flatten, read_tensors, unflatten, write_tensors
-from trainwright_trainers.runtime.checkpoints import Checkpoint, Checkpoints
-from trainwright_trainers.runtime.errors import ConfigurationError
-from trainwright_trainers.runtime.saving import BackgroundSaver
-
-TENSORS, STATE = "tensors.safetensors", "state.json"
+from trainwright_trainers.jax.trees import flatten, unflatten
+from trainwright_trainers.runtime import checkpointing
+from trainwright_trainers.runtime.checkpointing import other_training
+from trainwright_trainers.runtime.checkpoints import Checkpoints
+from trainwright_trainers.runtime.tensors import read_tensors, write_tensors
 
 
 class Learned(NamedTuple):
@@ -37,59 +35,22 @@ class TrainingState:
     """Optimizer steps done."""
 
 
-class Checkpointing:
-    """Saves the state and restores it. `restore` is collective; the first process writes.
-
-    Attributes:
-        saver: writes in the background.
-        size_bytes: of the last checkpoint that was written by this process.
-    """
+class Checkpointing(checkpointing.Checkpointing[TrainingState]):
+    """Saves the state of all devices and restores it."""
 
     def __init__(self, checkpoints: Checkpoints, processes: Processes) -> None:
-        self._checkpoints = checkpoints
+        super().__init__(checkpoints, processes)
         self._processes = processes
-        self.saver = BackgroundSaver()
-        self.size_bytes = 0
 
-    def save(self, state: TrainingState) -> None:
-        """Copy the state on its device and begin to write it; the copy is ready when the steps before it are."""
-        if not self._processes.first:
-            return
-        self.saver.wait()
+    def copy(self, state: TrainingState) -> Callable[[Path], None]:
+        """Copy the state on its device; the copy is ready when the steps before it are."""
         copies = jax.tree.map(jnp.copy, local(state.learned))
-        step, position = state.step, {"epoch": state.position.epoch, "samples": state.position.samples}
+        return lambda path: write_tensors(flatten(copies), path)
 
-        def write(directory: Path) -> None:
-            (directory / STATE).write_text(json.dumps({"step": step, "position": position}), encoding="utf-8")
-            write_tensors(flatten(copies), directory / TENSORS)
-            self.size_bytes = sum(path.stat().st_size for path in directory.iterdir())
-
-        self.saver.submit(step, lambda: self._checkpoints.save(step, write))
-
-    def restore(self, state: TrainingState) -> tuple[int | None, list[str]]:
-        """Go on from the newest whole checkpoint, whatever number of processes wrote it.
-
-        Returns:
-            Its optimizer step, None when there is none; and notes on damaged ones that were passed over.
-        """
-        newest, notes = self._checkpoints.newest() if self._processes.first else (None, [])
-        chosen = self._processes.gather(np.array([newest.step if newest else -1], np.float64))
-        step = int(chosen[0, 0])
-        if step >= 0:
-            self._read(newest or self._checkpoints.read(step), state)
-        if self._processes.first:
-            self._checkpoints.drop_after(step)
-        return (step if step >= 0 else None), notes
-
-    def _read(self, checkpoint: Checkpoint, state: TrainingState) -> None:
-        written: dict[str, Any] = json.loads((checkpoint.directory / STATE).read_text(encoding="utf-8"))
+    def read(self, path: Path, state: TrainingState) -> None:
+        """Take on the tensors in a file."""
         try:
-            learned = unflatten(read_tensors(checkpoint.directory / TENSORS), state.learned)
+            learned = unflatten(read_tensors(path), state.learned)
         except ValueError as error:
-            raise ConfigurationError(
-                "spec.model: the step's checkpoint is that of another model or optimizer; a changed step needs a new"
-                f" name: {error}"
-            ) from error
+            raise other_training(error) from error
         state.learned = self._processes.replicate(learned)
-        state.position = Position(**written["position"])
-        state.step = written["step"]

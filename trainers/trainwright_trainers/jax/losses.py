@@ -6,9 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from trainwright_trainers.runtime.errors import ConfigurationError
-from trainwright_trainers.runtime.factories import load_callable
-from trainwright_trainers.runtime.suggestions import near_names
+from trainwright_trainers.runtime.factories import find_loss
 
 Loss = Callable[[jax.Array, jax.Array], jax.Array]
 """(outputs, targets) of a batch -> the loss of every sample, [n] or [n, ...], as optax's losses give it."""
@@ -42,27 +40,10 @@ LOSSES: dict[str, Loss] = {
 SAME_SHAPE = frozenset(LOSSES.values()) - {cross_entropy}
 """Those whose outputs and targets have the same shape."""
 
-_BY_LOWER = {name.lower(): loss for name, loss in LOSSES.items()}
-
 
 def make_loss(name: str, field: str) -> Loss:
-    """The loss of that name, or what `package.module:callable` names.
-
-    Args:
-        name: what the user wrote.
-        field: where, such as `spec.steps[train].train.loss`.
-
-    Raises:
-        ConfigurationError: there is no such loss.
-    """
-    if ":" in name:
-        return load_callable(name, field)
-    if name.lower() not in _BY_LOWER:
-        raise ConfigurationError(
-            f"{field}: optax has no {name!r} of outputs and targets; {near_names(name, LOSSES)}"
-            " (your own is written as package.module:callable)"
-        )
-    return _BY_LOWER[name.lower()]
+    """The loss of that name, or what `package.module:callable` names; see `find_loss`."""
+    return find_loss(name, field, LOSSES, ("optax", "outputs and targets"))
 
 
 def of_samples(losses: jax.Array) -> jax.Array:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 from flax.errors import FlaxError
 
-from trainwright_trainers.data import Array, Arrays, Dataset, Splits, read_batch
+from trainwright_trainers.chain.preflight import check_labels, read_numbers
+from trainwright_trainers.data import Array, Splits
 from trainwright_trainers.jax.feeding import as_arrays
 from trainwright_trainers.jax.losses import SAME_SHAPE, cross_entropy
 from trainwright_trainers.jax.networks import Variables
@@ -23,8 +23,8 @@ ERRORS = (TypeError, ValueError, IndexError, KeyError, AttributeError, FlaxError
 
 def first_batch(splits: Splits) -> tuple[Array, Array]:
     """The first training samples, after both splits were found to hold numbers."""
-    _read(splits.validation, 1, "validation")
-    return as_arrays(_read(splits.train, min(SAMPLES, len(splits.train)), "train"))
+    read_numbers(splits.validation, 1, "validation")
+    return as_arrays(read_numbers(splits.train, min(SAMPLES, len(splits.train)), "train"))
 
 
 def check_parameters(variables: Variables, field: str) -> None:
@@ -71,40 +71,9 @@ def check(objective: Objective, variables: Variables, splits: Splits, field: str
         raise ConfigurationError(f"{model_field}: the model must return one array, it returns {type(outputs).__name__}")
     if flatten(state).keys() != flatten(variables.state).keys():
         raise ConfigurationError(f"{model_field}: the model's state changes its form as it is trained")
-    _check_labels(objective, outputs, splits)
+    if objective.loss is cross_entropy and outputs.ndim >= 2:
+        check_labels(splits, outputs.shape[1])
     _check_loss(objective, outputs, targets, f"{field}.loss")
-
-
-def _read(dataset: Dataset, count: int, split: str) -> tuple[Array, Array]:
-    try:
-        inputs, targets = read_batch(dataset, range(count))
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"spec.data.factory: samples of the {split} split must be (input, target) pairs of arrays with the same"
-            f" shape in every sample: {error}"
-        ) from error
-    for name, array in (("inputs", inputs), ("targets", targets)):
-        if array.dtype.kind not in "fiub":
-            raise ConfigurationError(
-                f"spec.data.factory: the {split} split's {name} must be numbers, they are {array.dtype}"
-            )
-    return inputs, targets
-
-
-def _check_labels(objective: Objective, outputs: jax.ShapeDtypeStruct, splits: Splits) -> None:
-    """Labels out of range would else give a loss that is not a number."""
-    if objective.loss is not cross_entropy or outputs.ndim < 2:
-        return
-    classes = outputs.shape[1]
-    for split, dataset in (("train", splits.train), ("validation", splits.validation)):
-        if not isinstance(dataset, Arrays) or not np.issubdtype(dataset.targets.dtype, np.integer):
-            continue
-        low, high = int(dataset.targets.min()), int(dataset.targets.max())
-        if low < 0 or high >= classes:
-            raise ConfigurationError(
-                f"spec.data: the {split} split's labels reach from {low} to {high}; spec.model has {classes} outputs,"
-                f" for labels from 0 to {classes - 1}"
-            )
 
 
 def _check_loss(objective: Objective, outputs: jax.ShapeDtypeStruct, targets: Array, name: str) -> None:

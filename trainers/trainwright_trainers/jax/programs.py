@@ -7,8 +7,8 @@ import numpy as np
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation import Predict, Subject
 from trainwright_trainers.evaluation.subject import model_input
-from trainwright_trainers.jax.trees import read_tensors
 from trainwright_trainers.runtime.artifacts import Artifact, ArtifactError, Signature
+from trainwright_trainers.runtime.tensors import read_tensors
 
 FORMAT = "stablehlo"
 

@@ -1,12 +1,9 @@
 """The entry point of a pod: `python -m trainwright_trainers.pytorch` runs the step that the environment describes."""
 
-import os
-import sys
-
 from trainwright.api.contract import StepResult
 from trainwright_trainers.runtime import logs
 from trainwright_trainers.runtime.context import StepContext
-from trainwright_trainers.runtime.execution import execute
+from trainwright_trainers.runtime.execution import execute, leave
 
 
 def run(step: StepContext) -> StepResult:
@@ -22,8 +19,4 @@ def run(step: StepContext) -> StepResult:
 
 if __name__ == "__main__":
     logs.configure("trainer")
-    code = execute(run)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # A launcher that still waits for its peers must not hold up the end.
-    os._exit(code)
+    leave(execute(run))

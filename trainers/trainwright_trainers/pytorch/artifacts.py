@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainwright.api.base import JsonObject
 from trainwright.api.steps import Factory
+from trainwright_trainers.chain.weights import FORMAT, WEIGHTS, check_origin, signature
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation.subject import model_input
 from trainwright_trainers.pytorch.channels import cut_channels, read_cuts
@@ -19,13 +20,9 @@ from trainwright_trainers.runtime.artifacts import (
     ArtifactError,
     Description,
     Parent,
-    Signature,
     write_artifact,
 )
 from trainwright_trainers.runtime.errors import ConfigurationError
-
-FORMAT = "safetensors"
-WEIGHTS = "model.safetensors"
 
 
 def write_model(
@@ -76,16 +73,7 @@ def load_model(artifact: Artifact, factory: Factory) -> nn.Module:
         ArtifactError: the weights are not those of such a model.
     """
     description = artifact.description
-    if description.format != FORMAT:
-        raise ConfigurationError(
-            f"the artifact of step {description.name!r} has the format {description.format}; this step needs a"
-            f" {FORMAT} model: put it before the step that converts the model"
-        )
-    if description.model != factory:
-        raise ConfigurationError(
-            f"spec.model is {factory.to_dict()}, but the model of step {description.name!r} was made by"
-            f" {description.model.to_dict()}: its weights only fit the same factory with the same arguments"
-        )
+    check_origin(description, factory)
     model = make_model(factory)
     for cut in read_cuts(description.recipe):
         cut_channels(model, cut)
@@ -148,11 +136,6 @@ def run(model: nn.Module, batch: Array) -> Array:
 def input_name(model: nn.Module) -> str:
     """The name of the first argument of the model's forward pass."""
     return next(iter(inspect.signature(model.forward).parameters), "input")
-
-
-def signature(name: str, batch: Array) -> Signature:
-    """One input or output that takes any number of such samples."""
-    return Signature(name=name, dtype=batch.dtype.name, shape=["batch", *batch.shape[1:]])
 
 
 def _check_names(found: set[str], wanted: set[str]) -> None:

@@ -17,11 +17,10 @@ from trainwright_trainers.data.order import Course, Position
 from trainwright_trainers.pytorch import randomness
 from trainwright_trainers.pytorch.processes import Processes
 from trainwright_trainers.pytorch.trees import Json, Snapshots, flatten, unflatten
+from trainwright_trainers.runtime.checkpointing import STATE, TENSORS, other_training
 from trainwright_trainers.runtime.checkpoints import Checkpoint, Checkpoints
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.saving import BackgroundSaver
-
-TENSORS, STATE = "tensors.safetensors", "state.json"
 
 
 @dataclass
@@ -105,14 +104,6 @@ class TrainingState:
             warnings.simplefilter("ignore", UserWarning)
             for _ in range(self.course.steps_before(self.position)):
                 self.schedule.step()
-
-
-def other_training(error: BaseException) -> ConfigurationError:
-    """What a checkpoint that doesn't fit means."""
-    return ConfigurationError(
-        "spec.model: the step's checkpoint is that of another model or optimizer; a changed step needs a new"
-        f" name: {error}"
-    )
 
 
 class Saves(Protocol):

@@ -3,12 +3,12 @@
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from trainwright.api.steps import Precision
-from trainwright_trainers.data import Arrays, Dataset, Splits, read_batch
+from trainwright_trainers.chain.preflight import check_labels, read_numbers
+from trainwright_trainers.data import Splits
 from trainwright_trainers.pytorch.feeding import tensors
 from trainwright_trainers.pytorch.losses import Loss
 from trainwright_trainers.pytorch.memory import Activations
@@ -47,7 +47,7 @@ def look(trial: Trial) -> None:
     if not any(parameter.requires_grad for parameter in trial.model.parameters()):
         raise ConfigurationError(f"{trial.model_field}: the model has no parameter to train")
     for split, dataset in (("train", trial.splits.train), ("validation", trial.splits.validation)):
-        _read(dataset, 1, split)
+        read_numbers(dataset, 1, split)
 
 
 def rehearse(trial: Trial, network: nn.Module, *, measure: bool = False) -> bool:
@@ -65,33 +65,18 @@ def rehearse(trial: Trial, network: nn.Module, *, measure: bool = False) -> bool
         ConfigurationError: model, data and loss don't fit together.
     """
     count = min(SAMPLES, trial.smallest_part, len(trial.splits.train))
-    inputs, targets = tensors(_read(trial.splits.train, count, "train"), trial.device)
+    inputs, targets = tensors(read_numbers(trial.splits.train, count, "train"), trial.device)
     buffers = {name: buffer.clone() for name, buffer in trial.model.named_buffers()}
     with trial.activations.measured(trial.model, count) if measure else nullcontext():
         outputs = _forward(trial, network, inputs)
-    _check_labels(trial, outputs)
+    if isinstance(trial.loss, nn.CrossEntropyLoss | nn.NLLLoss | nn.MultiMarginLoss) and outputs.ndim >= 2:
+        check_labels(trial.splits, outputs.shape[1], trial.model_field)
     _backward(trial, outputs, targets)
     for name, buffer in trial.model.named_buffers():
         buffer.copy_(buffers[name])
     unused = any(parameter.requires_grad and parameter.grad is None for parameter in trial.model.parameters())
     trial.model.zero_grad(set_to_none=True)
     return unused
-
-
-def _read(dataset: Dataset, count: int, split: str) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        inputs, targets = read_batch(dataset, range(count))
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"spec.data.factory: samples of the {split} split must be (input, target) pairs of arrays with the same"
-            f" shape in every sample: {error}"
-        ) from error
-    for name, array in (("inputs", inputs), ("targets", targets)):
-        if array.dtype.kind not in "fiub":
-            raise ConfigurationError(
-                f"spec.data.factory: the {split} split's {name} must be numbers, they are {array.dtype}"
-            )
-    return inputs, targets
 
 
 def _forward(trial: Trial, network: nn.Module, inputs: Tensor) -> Tensor:
@@ -113,22 +98,6 @@ def _forward(trial: Trial, network: nn.Module, inputs: Tensor) -> Tensor:
             f"{trial.model_field}: the model must return one tensor, it returns {type(outputs).__name__}"
         )
     return outputs
-
-
-def _check_labels(trial: Trial, outputs: Tensor) -> None:
-    """Labels out of range would else fail somewhere in the epoch, on a GPU with an error that names nothing."""
-    if not isinstance(trial.loss, nn.CrossEntropyLoss | nn.NLLLoss | nn.MultiMarginLoss) or outputs.ndim < 2:
-        return
-    classes = outputs.shape[1]
-    for split, dataset in (("train", trial.splits.train), ("validation", trial.splits.validation)):
-        if not isinstance(dataset, Arrays) or not np.issubdtype(dataset.targets.dtype, np.integer):
-            continue
-        low, high = int(dataset.targets.min()), int(dataset.targets.max())
-        if low < 0 or high >= classes:
-            raise ConfigurationError(
-                f"spec.data: the {split} split's labels reach from {low} to {high}; {trial.model_field} has {classes}"
-                f" outputs, for labels from 0 to {classes - 1}"
-            )
 
 
 def _backward(trial: Trial, outputs: Tensor, targets: Tensor) -> None:

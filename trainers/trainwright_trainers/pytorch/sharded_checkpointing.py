@@ -20,18 +20,11 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
 from trainwright_trainers.pytorch import randomness
-from trainwright_trainers.pytorch.checkpointing import (
-    STATE,
-    TENSORS,
-    TrainingState,
-    agree,
-    other_training,
-    restore_random,
-    write_tensors,
-)
+from trainwright_trainers.pytorch.checkpointing import TrainingState, agree, restore_random, write_tensors
 from trainwright_trainers.pytorch.processes import Processes
 from trainwright_trainers.pytorch.sharding import own_part
 from trainwright_trainers.pytorch.trees import Snapshot, Snapshots
+from trainwright_trainers.runtime.checkpointing import STATE, TENSORS, other_training
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.saving import BackgroundSaver
 

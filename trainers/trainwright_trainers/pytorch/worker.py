@@ -1,10 +1,8 @@
 """One process of a distributed step: `python -m trainwright_trainers.pytorch.worker`, started by the launcher."""
 
-import os
-import sys
-
 from trainwright.api.contract import StepResult
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.execution import leave
 from trainwright_trainers.runtime.working import work
 
 
@@ -23,8 +21,4 @@ def lost_peer(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    code = work(run, lost_peer)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Without torch's destructors, which wait for what other processes no longer send, or abort.
-    os._exit(code)
+    leave(work(run, lost_peer))

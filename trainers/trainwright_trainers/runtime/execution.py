@@ -1,8 +1,11 @@
 """From the environment to the exit code: how every framework's entry point runs a step."""
 
+import importlib
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NoReturn
 
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import INDEX_VARIABLE, TERMINATION_VARIABLE, StepResult
@@ -41,6 +44,32 @@ def execute(run: Run) -> int:
         write_result(result, step.directory / RESULT_FILE)
         step.journal.record("ended", **_in_short(result))
     return _conclude(result)
+
+
+def find_run(step: StepContext, modules: Mapping[str, str], framework: str) -> Run:
+    """The function that carries out a step of this kind.
+
+    Args:
+        step: the step.
+        modules: the module whose `run` carries out a kind of step, by the kind.
+        framework: the trainer's, for people.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    kind = step.configuration.step.kind
+    if kind not in modules:
+        raise ConfigurationError(f"the {framework} trainer has no {kind} step; it has {', '.join(modules)}")
+    run: Run = importlib.import_module(modules[kind]).run
+    return run
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with an exit code, without destructors: a framework's may wait for processes that are gone, for
+    what they no longer send, or abort."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _in_short(result: StepResult) -> JsonObject:

@@ -2,7 +2,7 @@
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -41,6 +41,32 @@ def load_callable(name: str, field: str) -> Callable[..., Any]:
     if not callable(found):
         raise ConfigurationError(f"{field}: {name} must be callable, it is a {type(found).__name__}")
     return found  # type: ignore[no-any-return]
+
+
+def find_loss(
+    name: str, field: str, known: Mapping[str, Callable[..., Any]], source: tuple[str, str]
+) -> Callable[..., Any]:
+    """The loss of that name, in capitals or not, or what `package.module:callable` names.
+
+    Args:
+        name: what the user wrote.
+        field: where, such as `spec.steps[train].train.loss`.
+        known: the losses that have a name.
+        source: the library that they are of, and what they are computed from, for people.
+
+    Raises:
+        ConfigurationError: there is no such loss.
+    """
+    if ":" in name:
+        return load_callable(name, field)
+    by_lower = {candidate.lower(): loss for candidate, loss in known.items()}
+    if name.lower() not in by_lower:
+        library, arguments = source
+        raise ConfigurationError(
+            f"{field}: {library} has no {name!r} of {arguments}; {near_names(name, known)}"
+            " (your own is written as package.module:callable)"
+        )
+    return by_lower[name.lower()]
 
 
 def make(factory: Factory, field: str) -> object:

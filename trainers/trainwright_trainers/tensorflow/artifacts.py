@@ -5,27 +5,24 @@ from typing import Any
 
 import keras
 import numpy as np
-import safetensors.numpy
+import safetensors
 import tensorflow as tf
 from safetensors import SafetensorError
 
 from trainwright.api.base import JsonObject
 from trainwright.api.steps import Factory
+from trainwright_trainers.chain.weights import FORMAT, WEIGHTS, check_origin, example_shape, signature, unfit_weights
 from trainwright_trainers.data import Array
 from trainwright_trainers.runtime.artifacts import (
     Artifact,
     ArtifactError,
     Description,
     Parent,
-    Signature,
     write_artifact,
 )
-from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.tensors import read_tensors, write_tensors
 from trainwright_trainers.tensorflow.networks import kept, make_network
-from trainwright_trainers.tensorflow.tensors import assign_tensors, write_tensors
-
-FORMAT = "safetensors"
-WEIGHTS = "model.safetensors"
+from trainwright_trainers.tensorflow.tensors import assign_tensors
 
 
 def write_model(
@@ -50,8 +47,8 @@ def write_model(
             name=name,
             format=FORMAT,
             model=factory,
-            inputs=[_signature("input", sample)],
-            outputs=[_signature("output", outputs)],
+            inputs=[signature("input", sample)],
+            outputs=[signature("output", outputs)],
             recipe=recipe,
             parent=parent,
             tools={"tensorflow": tf.__version__, "keras": keras.__version__, "safetensors": safetensors.__version__},
@@ -69,7 +66,8 @@ def load_model(artifact: Artifact, factory: Factory) -> Any:
             is not a Keras model.
         ArtifactError: the weights are not those of such a model.
     """
-    model = make_network(_checked(artifact, factory), "spec.model", example(artifact.description))
+    check_origin(artifact.description, factory)
+    model = make_network(factory, "spec.model", example(artifact.description))
     fill(model, artifact)
     return model
 
@@ -81,37 +79,13 @@ def fill(model: Any, artifact: Artifact) -> None:
         ArtifactError: they are not those of such a model.
     """
     try:
-        assign_tensors(kept(model), safetensors.numpy.load_file(artifact.file(".safetensors")))
+        assign_tensors(kept(model), read_tensors(artifact.file(".safetensors")))
     except SafetensorError as error:
         raise ArtifactError(f"{WEIGHTS} is not a safetensors file: {error}") from error
     except ValueError as error:
-        raise ArtifactError(
-            f"the weights don't fit the model: {error}; spec.model must be what the weights were trained with"
-        ) from error
+        raise unfit_weights(error) from error
 
 
 def example(description: Description) -> Array:
     """A batch of one of what the artifact's model takes, without content."""
-    taken = description.inputs[0]
-    if not all(isinstance(size, int) for size in taken.shape[1:]):
-        raise ArtifactError(f"the model's input {taken.name} has the shape {taken.shape}; only its first may vary")
-    return np.zeros((1, *map(int, taken.shape[1:])), taken.dtype)
-
-
-def _checked(artifact: Artifact, factory: Factory) -> Factory:
-    description = artifact.description
-    if description.format != FORMAT:
-        raise ConfigurationError(
-            f"the artifact of step {description.name!r} has the format {description.format}; this step needs a"
-            f" {FORMAT} model: put it before the step that converts the model"
-        )
-    if description.model != factory:
-        raise ConfigurationError(
-            f"spec.model is {factory.to_dict()}, but the model of step {description.name!r} was made by"
-            f" {description.model.to_dict()}: its weights only fit the same factory with the same arguments"
-        )
-    return factory
-
-
-def _signature(name: str, batch: Array) -> Signature:
-    return Signature(name=name, dtype=batch.dtype.name, shape=["batch", *batch.shape[1:]])
+    return np.zeros(example_shape(description), description.inputs[0].dtype)

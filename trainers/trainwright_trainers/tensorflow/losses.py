@@ -6,9 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainwright_trainers.runtime.errors import ConfigurationError
-from trainwright_trainers.runtime.factories import load_callable
-from trainwright_trainers.runtime.suggestions import near_names
+from trainwright_trainers.runtime.factories import find_loss
 
 Loss = Callable[[Any, Any], Any]
 """(targets, outputs) of a batch, in Keras' order -> the loss of every sample, [n] or [n, ...]."""
@@ -56,27 +54,10 @@ torch's."""
 SAME_SHAPE = frozenset(LOSSES.values()) - {cross_entropy}
 """Those whose outputs and targets have the same shape."""
 
-_BY_LOWER = {name.lower(): loss for name, loss in LOSSES.items()}
-
 
 def make_loss(name: str, field: str) -> Loss:
-    """The loss of that name, or what `package.module:callable` names.
-
-    Args:
-        name: what the user wrote.
-        field: where, such as `spec.steps[train].train.loss`.
-
-    Raises:
-        ConfigurationError: there is no such loss.
-    """
-    if ":" in name:
-        return load_callable(name, field)
-    if name.lower() not in _BY_LOWER:
-        raise ConfigurationError(
-            f"{field}: Keras has no {name!r} of targets and outputs; {near_names(name, LOSSES)}"
-            " (your own is written as package.module:callable)"
-        )
-    return _BY_LOWER[name.lower()]
+    """The loss of that name, or what `package.module:callable` names; see `find_loss`."""
+    return find_loss(name, field, LOSSES, ("Keras", "targets and outputs"))
 
 
 def of_samples(losses: Any) -> Any:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from trainwright.api.steps import Train
+from trainwright_trainers.chain.preflight import check_labels, read_numbers
 from trainwright_trainers.chain.training import Wanted
-from trainwright_trainers.data import Array, Arrays, Dataset, Splits, make_splits, read_batch
+from trainwright_trainers.data import Array, Splits, make_splits
 from trainwright_trainers.data.order import Position, steps_left
 from trainwright_trainers.runtime.batches import check_batch_size
 from trainwright_trainers.runtime.context import StepContext
@@ -60,8 +60,8 @@ def prepare(step: StepContext, processes: Processes, wanted: Wanted) -> Prepared
     splits = make_splits(step.configuration)
     check_batch_size(options, len(splits.train), processes.replicas, field)
     steps = steps_left(Position(), options.epochs, options.batch_size, len(splits.train))
-    _read(splits.validation, 1, "validation")
-    inputs, targets = _read(splits.train, min(SAMPLES, len(splits.train)), "train")
+    read_numbers(splits.validation, 1, "validation")
+    inputs, targets = as_arrays(read_numbers(splits.train, min(SAMPLES, len(splits.train)), "train"))
     keras.utils.set_random_seed(step.configuration.seed)
     with processes.strategy.scope():
         optimizer = make_optimizer(options, steps, field)
@@ -74,22 +74,6 @@ def prepare(step: StepContext, processes: Processes, wanted: Wanted) -> Prepared
     objective = Objective(model, loss)
     _check(objective, inputs, targets, splits, wanted)
     return Prepared(wanted, splits, objective, TrainingState(model, optimizer), inputs)
-
-
-def _read(dataset: Dataset, count: int, split: str) -> tuple[Array, Array]:
-    try:
-        batch = read_batch(dataset, range(count))
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"spec.data.factory: samples of the {split} split must be (input, target) pairs of arrays with the same"
-            f" shape in every sample: {error}"
-        ) from error
-    for name, array in zip(("inputs", "targets"), batch, strict=True):
-        if array.dtype.kind not in "fiub":
-            raise ConfigurationError(
-                f"spec.data.factory: the {split} split's {name} must be numbers, they are {array.dtype}"
-            )
-    return as_arrays(batch)
 
 
 def _check(objective: Objective, inputs: Array, targets: Array, splits: Splits, wanted: Wanted) -> None:
@@ -108,7 +92,7 @@ def _check(objective: Objective, inputs: Array, targets: Array, splits: Splits, 
     if objective.loss in SAME_SHAPE and tuple(outputs.shape) != targets.shape:
         raise ConfigurationError(f"{where} can't compare {words}: both must have the same shape")
     if objective.loss is cross_entropy:
-        _check_labels(int(outputs.shape[1]), splits)
+        check_labels(splits, int(outputs.shape[1]))
     try:
         losses = objective.loss(tf.convert_to_tensor(targets), outputs)
     except ERRORS as error:
@@ -121,16 +105,3 @@ def _check(objective: Objective, inputs: Array, targets: Array, splits: Splits, 
             f"{where} must return the loss of every sample, {list(outputs.shape[:1])}, as Keras' functions do; it"
             f" returns {got}"
         )
-
-
-def _check_labels(classes: int, splits: Splits) -> None:
-    """Labels out of range would else give a loss that is not a number."""
-    for split, dataset in (("train", splits.train), ("validation", splits.validation)):
-        if not isinstance(dataset, Arrays) or not np.issubdtype(dataset.targets.dtype, np.integer):
-            continue
-        low, high = int(dataset.targets.min()), int(dataset.targets.max())
-        if low < 0 or high >= classes:
-            raise ConfigurationError(
-                f"spec.data: the {split} split's labels reach from {low} to {high}; spec.model has {classes} outputs,"
-                f" for labels from 0 to {classes - 1}"
-            )

@@ -1,10 +1,9 @@
 """The kinds of step that this trainer carries out; a new one is one line here and one module."""
 
-import importlib
 import os
 
+from trainwright_trainers.runtime import execution
 from trainwright_trainers.runtime.context import StepContext
-from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.execution import Run
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors only; read when TensorFlow is imported
@@ -18,13 +17,5 @@ STEPS = {
 
 
 def find_run(step: StepContext) -> Run:
-    """The function that carries out a step of this kind.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    kind = step.configuration.step.kind
-    if kind not in STEPS:
-        raise ConfigurationError(f"the TensorFlow trainer has no {kind} step; it has {', '.join(STEPS)}")
-    run: Run = importlib.import_module(STEPS[kind]).run
-    return run
+    """The function that carries out a step of this kind; a ConfigurationError when there is none."""
+    return execution.find_run(step, STEPS, "TensorFlow")

@@ -7,10 +7,12 @@ import jax
 import jax.export
 
 from trainwright_trainers.chain.source import Converted, Source
-from trainwright_trainers.jax.artifacts import WEIGHTS, Model, load_model, of_stored, signature, stored
+from trainwright_trainers.chain.weights import WEIGHTS, signature
+from trainwright_trainers.jax.artifacts import Model, load_model, of_stored, stored
 from trainwright_trainers.jax.programs import FORMAT
-from trainwright_trainers.jax.trees import flatten, unflatten, write_tensors
+from trainwright_trainers.jax.trees import flatten, unflatten
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.tensors import write_tensors
 
 FILE = "model.stablehlo"
 PLATFORMS = ("cpu", "cuda")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import linen
 from pydantic import Field, validate_call
 
-from trainwright_trainers.jax.models.arguments import STRICT, Rate, Size
+from trainwright_trainers.runtime.arguments import STRICT, Dropout, Size
 
 
 class Cnn(linen.Module):
@@ -38,7 +38,7 @@ class Cnn(linen.Module):
 def cnn(
     widths: Annotated[list[Size], Field(min_length=1, max_length=8)] = [16, 32, 64],  # noqa: B006 - read only
     classes: Size = 10,
-    dropout: Rate = 0.1,
+    dropout: Dropout = 0.1,
 ) -> linen.Module:
     """3x3 convolutions with batch normalization, each but the first of which halves height and width.
 

@@ -6,15 +6,15 @@ import jax
 import jax.numpy as jnp
 from pydantic import Field, validate_call
 
-from trainwright_trainers.jax.models.arguments import STRICT, Rate, Size
 from trainwright_trainers.jax.networks import Functions
+from trainwright_trainers.runtime.arguments import STRICT, Dropout, Size
 
 
 @validate_call(config=STRICT)
 def mlp(
     hidden: Annotated[list[Size], Field(max_length=64)] = [128, 128],  # noqa: B006 - read only
     classes: Size = 10,
-    dropout: Rate = 0.0,
+    dropout: Dropout = 0.0,
 ) -> Functions:
     """Fully connected layers with ReLU between them.
 

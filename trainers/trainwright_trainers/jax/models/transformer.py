@@ -4,7 +4,7 @@ import jax
 from flax import linen
 from pydantic import validate_call
 
-from trainwright_trainers.jax.models.arguments import STRICT, Rate, Size
+from trainwright_trainers.runtime.arguments import STRICT, Dropout, Size
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 
@@ -47,7 +47,7 @@ class Transformer(linen.Module):
 
 @validate_call(config=STRICT)
 def transformer(
-    width: Size = 64, depth: Size = 2, heads: Size = 4, classes: Size = 10, dropout: Rate = 0.0
+    width: Size = 64, depth: Size = 2, heads: Size = 4, classes: Size = 10, dropout: Dropout = 0.0
 ) -> linen.Module:
     """An encoder that classifies sequences of tokens, 101k parameters at the defaults on digits.
 

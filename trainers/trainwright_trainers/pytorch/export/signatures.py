@@ -4,8 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trainwright_trainers.chain.weights import signature
 from trainwright_trainers.data import Array
-from trainwright_trainers.pytorch.artifacts import run, signature
+from trainwright_trainers.pytorch.artifacts import run
 from trainwright_trainers.runtime.artifacts import Signature
 
 

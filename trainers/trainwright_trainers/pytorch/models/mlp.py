@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, validate_call
 from torch import nn
 
-from trainwright_trainers.pytorch.models.arguments import STRICT, Dropout, Size
+from trainwright_trainers.runtime.arguments import STRICT, Dropout, Size
 
 
 @validate_call(config=STRICT)

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import validate_call
 from torch import Tensor, nn
 
-from trainwright_trainers.pytorch.models.arguments import STRICT, Size
+from trainwright_trainers.runtime.arguments import STRICT, Size
 
 Stem = Literal["imagenet", "small"]
 """`imagenet` divides height and width by 4 before the first block; `small` keeps them, for images of 8 to 64 pixels."""

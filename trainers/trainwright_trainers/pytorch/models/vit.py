@@ -4,8 +4,8 @@ import torch
 from pydantic import validate_call
 from torch import Tensor, nn
 
-from trainwright_trainers.pytorch.models.arguments import STRICT, Dropout, Size
 from trainwright_trainers.pytorch.models.transformer import make_blocks
+from trainwright_trainers.runtime.arguments import STRICT, Dropout, Size
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 

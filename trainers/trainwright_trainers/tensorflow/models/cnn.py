@@ -5,14 +5,14 @@ from typing import Annotated, Any
 import keras
 from pydantic import Field, validate_call
 
-from trainwright_trainers.tensorflow.models.arguments import STRICT, Rate, Size
+from trainwright_trainers.runtime.arguments import STRICT, Dropout, Size
 
 
 @validate_call(config=STRICT)
 def cnn(
     widths: Annotated[list[Size], Field(min_length=1, max_length=8)] = [16, 32, 64],  # noqa: B006 - read only
     classes: Size = 10,
-    dropout: Rate = 0.1,
+    dropout: Dropout = 0.1,
 ) -> Any:
     """3x3 convolutions with batch normalization, each but the first of which halves height and width.
 

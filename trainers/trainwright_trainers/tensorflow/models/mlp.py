@@ -5,14 +5,14 @@ from typing import Annotated, Any
 import keras
 from pydantic import Field, validate_call
 
-from trainwright_trainers.tensorflow.models.arguments import STRICT, Rate, Size
+from trainwright_trainers.runtime.arguments import STRICT, Dropout, Size
 
 
 @validate_call(config=STRICT)
 def mlp(
     hidden: Annotated[list[Size], Field(max_length=64)] = [128, 128],  # noqa: B006 - read only
     classes: Size = 10,
-    dropout: Rate = 0.0,
+    dropout: Dropout = 0.0,
 ) -> Any:
     """Fully connected layers with ReLU between them.
 
