@@ -7,6 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import torch
@@ -127,6 +128,11 @@ def test_format_gives_the_trained_models_outputs_without_trainwright(
     # batch normalization is folded into the convolutions, and a bias stands in its place
     assert result.metrics.parameters == pytest.approx(result.reference.parameters, rel=0.05)
     assert result.details["largestDifference"] < 1e-4
+
+
+@pytest.mark.slow
+def test_conversion_to_tflite_leaves_the_number_format_of_jax_as_it_was(exports: Chain) -> None:
+    assert jax.config.jax_enable_x64 is False  # litert-torch's import sets it for the whole process
 
 
 @pytest.mark.slow

@@ -1,8 +1,12 @@
 """TFLite, by litert-torch (https://github.com/google-ai-edge/litert-torch): one sample at a time."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import nn
@@ -40,20 +44,39 @@ def export_tflite(model: nn.Module, sample: Array, target: Path) -> None:
     Raises:
         ConfigurationError: the converter is not installed, or can't follow the model.
     """
+    with converter() as litert_torch:
+        try:
+            with quiet():
+                litert_torch.convert(model, (torch.from_numpy(sample),)).export(str(target))
+        # the converter's passes raise what they like
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise ConfigurationError(f"this model can't be converted to TFLite: {reason}") from error
+
+
+@contextmanager
+def converter() -> Iterator[ModuleType]:
+    """litert-torch, with JAX at 64 bits for as long as it converts: it needs that, and sets it for good on import.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
     try:
         with quiet():
+            import jax
+
+            settings: Any = jax.config
+            before = settings.jax_enable_x64
             import litert_torch
     except ImportError as error:
         raise ConfigurationError(
             f"TFLite needs the extra trainwright[tflite] in the trainer's image: {error}"
         ) from error
+    settings.update("jax_enable_x64", True)
     try:
-        with quiet():
-            litert_torch.convert(model, (torch.from_numpy(sample),)).export(str(target))
-    # the converter's passes raise what they like
-    except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ConfigurationError(f"this model can't be converted to TFLite: {reason}") from error
+        yield litert_torch
+    finally:
+        settings.update("jax_enable_x64", before)
 
 
 def describe_tflite(path: Path) -> Converted:
