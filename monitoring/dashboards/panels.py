@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from grafana_foundation_sdk.builders import common, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DatasourceVariable, QueryVariable, ThresholdsConfig
-from grafana_foundation_sdk.models.common import GraphDrawStyle, LegendDisplayMode, StackingMode
+from grafana_foundation_sdk.models.common import BigValueGraphMode, GraphDrawStyle, LegendDisplayMode, StackingMode
 from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
     DataTransformerConfig,
@@ -62,6 +62,7 @@ def number(title: str, query: str, unit: str = "short", *, bad_above: float | No
         .datasource(SOURCE)
         .unit(unit)
         .thresholds(thresholds)
+        .graph_mode(BigValueGraphMode.NONE)
         .height(4)
         .span(WIDTH // 6)
         .with_target(_query(query, "A", instant=True))
@@ -108,6 +109,7 @@ def rows(title: str, query: str, hidden: tuple[str, ...] = (), description: str 
         .title(title)
         .description(description)
         .datasource(SOURCE)
+        .show_header(True)
         .height(9)
         .span(WIDTH)
         .with_target(_query(query, "A", instant=True).format("table"))

@@ -1,6 +1,7 @@
 """What a step's container is told: its configuration, its directories, its rendezvous."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -9,6 +10,7 @@ from hypothesis import given
 
 from tests.manifests.build import SCRIPT, environment_of, example, make_job, trainer_of
 from trainwright.api.contract import StepConfiguration
+from trainwright.local.site import LocalSite
 from trainwright.manifests.environment import processes_per_worker, step_environment
 from trainwright.manifests.site import ClusterSite
 
@@ -100,6 +102,35 @@ def test_a_worker_is_told_how_many_processes_it_has() -> None:
 
 def test_a_step_on_one_pod_is_worker_0() -> None:
     assert started(JOB, JOB.spec.steps[1], index=7)["TRAINWRIGHT_INDEX"] == "0"
+
+
+# Threads.
+
+
+@pytest.mark.parametrize(
+    ("cpu", "processes", "threads"),
+    [("4", 1, "4"), (8, 1, "8"), ("4", 2, "2"), ("3", 2, "1"), ("3500m", 1, "3"), ("250m", 1, "1"), ("2.5", 1, "2")],
+)
+def test_a_process_has_its_share_of_the_cpu_limit_in_threads(cpu: Any, processes: int, threads: str) -> None:
+    limits = {"resources": {"limits": {"cpu": cpu}}}
+    job = make_job(container=limits, workers={"replicas": 2, "processesPerWorker": processes})
+    assert environment_of(job)["OMP_NUM_THREADS"] == threads
+
+
+@pytest.mark.parametrize("limits", [{}, {"memory": "1Gi"}, {"cpu": "many"}, {"cpu": "NaN"}, {"cpu": ""}])
+def test_without_a_cpu_limit_threads_are_the_librarys_business(limits: Any) -> None:
+    assert "OMP_NUM_THREADS" not in environment_of(make_job(container={"resources": {"limits": limits}}))
+
+
+def test_the_users_number_of_threads_wins() -> None:
+    container = {"resources": {"limits": {"cpu": "8"}}, "env": [{"name": "OMP_NUM_THREADS", "value": "5"}]}
+    assert environment_of(make_job(container=container))["OMP_NUM_THREADS"] == "5"
+
+
+def test_a_limit_is_no_measure_of_a_machine_that_all_workers_share(tmp_path: Path) -> None:
+    job = make_job(container={"resources": {"limits": {"cpu": "8"}}})
+    names = {item["name"] for item in step_environment(job, job.spec.steps[0], LocalSite(tmp_path), None)}
+    assert "OMP_NUM_THREADS" not in names
 
 
 # The rendezvous.

@@ -6,6 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from monitoring.catalogue import all_series
 from testbed.prometheus import find_promtool
@@ -56,6 +59,13 @@ def test_a_dashboard_fits_its_grid_and_names_its_source(path: Path) -> None:
     for panel in body["panels"]:
         for target in panel.get("targets") or ():
             assert target["datasource"]["uid"] == "${datasource}"
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_a_dashboard_is_one_by_grafanas_own_schema(path: Path) -> None:
+    body = json.loads(path.read_text())
+    plugins.register_default_plugins()  # the schemas of the panels' options and of Prometheus' queries
+    assert json.loads(json.dumps(Dashboard.from_json(body), cls=JSONEncoder)) == body
 
 
 def _rows(place: dict[str, int]) -> range:

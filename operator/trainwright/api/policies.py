@@ -40,7 +40,10 @@ class Workers(Model):
     """Most pods that the group may grow to."""
 
     template: JsonObject = {}
-    """PodTemplateSpec of the pods: image, resources, nodeSelector, volumes... The container `trainer` is ours."""
+    """PodTemplateSpec of the pods: image, resources, nodeSelector, volumes... The container `trainer` is ours.
+
+    Its OMP_NUM_THREADS is a process's share of its CPU limit, unless its env says another number.
+    """
 
     rules: ClassVar = (
         Rule(

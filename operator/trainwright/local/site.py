@@ -28,6 +28,11 @@ class LocalSite:
         """Whatever runs here has the user's own network."""
         return False
 
+    @property
+    def enforces_limits(self) -> bool:
+        """Processes here share the machine."""
+        return False
+
     def image(self, framework: Framework) -> str:
         """No images are used here: the trainers of this installation run."""
         return f"this-installation/{framework}"

@@ -1,6 +1,7 @@
 """The environment of a step's container: its configuration, its directories and its rendezvous."""
 
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from trainwright.api.contract import (
@@ -29,6 +30,9 @@ from trainwright.manifests.rendezvous import Group, rendezvous_environment
 from trainwright.manifests.site import Site
 
 TERMINATION_PATH = "/dev/termination-log"
+
+THREADS_VARIABLE = "OMP_NUM_THREADS"
+"""What OpenMP and the libraries built on it, such as PyTorch and NumPy's, take the number of their threads from."""
 
 EnvVar = dict[str, Any]
 
@@ -70,6 +74,9 @@ def step_environment(job: TrainingJob, step: Step, site: Site, input_path: str |
         }
     group = _group(job, step, site)
     values[PROCESSES_VARIABLE] = str(group.processes)
+    threads = threads_per_process(job, group.processes) if site.enforces_limits else None
+    if threads and THREADS_VARIABLE not in _users_variables(job):
+        values[THREADS_VARIABLE] = str(threads)
     escaped = {name: value.replace("$", "$$") for name, value in values.items()}
     return [*_plain(escaped), index, *_plain(rendezvous_environment(job.spec.framework, group))]
 
@@ -80,6 +87,25 @@ def processes_per_worker(job: TrainingJob) -> int:
     if isinstance(count, int):
         return count
     return max(_gpus(job), 1) if job.spec.framework == "pytorch" else 1
+
+
+def threads_per_process(job: TrainingJob, processes: int) -> int | None:
+    """Threads for each of a container's processes, by the container's CPU limit; None where it has none.
+
+    Libraries count the node's cores, whatever the container may use of them: on 64 cores with a limit of 2 CPUs, 64
+    threads would take turns on them.
+    """
+    resources = job.spec.workers.trainer_container.get("resources") or {}
+    limit = str((resources.get("limits") or {}).get("cpu", ""))
+    try:
+        cpus = Decimal(limit.removesuffix("m")) / (1000 if limit.endswith("m") else 1)
+    except InvalidOperation:
+        return None
+    return max(int(cpus / processes), 1) if cpus.is_finite() else None
+
+
+def _users_variables(job: TrainingJob) -> set[str]:
+    return {variable["name"] for variable in job.spec.workers.trainer_container.get("env") or ()}
 
 
 def _gpus(job: TrainingJob) -> int:

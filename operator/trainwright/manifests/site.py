@@ -34,6 +34,10 @@ class Site(Protocol):
     def isolated(self) -> bool:
         """Whether each job's network is closed to others."""
 
+    @property
+    def enforces_limits(self) -> bool:
+        """Whether a container gets no more than its limits say."""
+
     def image(self, framework: Framework) -> str:
         """The trainers' image for a framework."""
 
@@ -55,6 +59,8 @@ class ClusterSite:
 
     isolated: bool = True
     """Whether each job gets a NetworkPolicy."""
+
+    enforces_limits: bool = True
 
     def image(self, framework: Framework) -> str:
         """The configured image, else the project's own."""
