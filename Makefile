@@ -74,7 +74,7 @@ pins: $(VENV)/.installed ## Compile the pinned requirements anew
 	  requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --override requirements/overrides.txt \
-	  --extra operator --extra pytorch --extra tflite --extra jax --extra tensorflow pyproject.toml requirements/dev.in -o requirements/dev.txt
+	  --extra operator --extra pytorch --extra tflite --extra jax --extra jax-tensorflow --extra tensorflow pyproject.toml requirements/dev.in -o requirements/dev.txt
 	for image in operator pytorch jax tensorflow; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	    --constraint requirements/dev.txt --extra $$image pyproject.toml -o requirements/$$image.txt; \

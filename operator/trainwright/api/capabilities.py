@@ -60,7 +60,7 @@ CAPABILITIES = {
         prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),
         quantize_schemes=("int8-static",),
         quantize_backends=("onnxruntime",),
-        export_formats=("onnx", "stablehlo"),
+        export_formats=("onnx", "saved-model", "stablehlo"),
         optimizers=(
             *("adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan"),
             *("amsgrad", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "radam", "rmsprop", "rprop"),

@@ -12,7 +12,11 @@ import pytest
 from tests.trainers.jax.conftest import after
 from tests.trainers.runs import DIGITS, Job, run_here
 from trainwright.api.contract import StepResult
+from trainwright.api.steps import Factory
 from trainwright_trainers.data import digits
+from trainwright_trainers.jax.artifacts import load_model
+from trainwright_trainers.jax.predictors import open_model
+from trainwright_trainers.runtime.artifacts import read_artifact
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +28,15 @@ program = jax.export.deserialize(bytearray(open(f"{folder}/model.stablehlo", "rb
 weights = safetensors.numpy.load_file(f"{folder}/model.safetensors")
 inputs = numpy.load(sys.argv[2])
 numpy.save(sys.argv[3], program.call(weights, inputs))
+"""
+
+# As a user without this project loads a SavedModel.
+SAVED_MODEL_LOADER = """
+import sys, numpy, tensorflow
+folder, inputs, target = sys.argv[1], numpy.load(sys.argv[2]), sys.argv[3]
+serve = tensorflow.saved_model.load(folder).signatures["serving_default"]
+numpy.savez(target, **{str(n): serve(input=tensorflow.constant(inputs[:n]))["output"] for n in (1, 7, 64)})
+assert not [name for name in sys.modules if name.startswith("trainwright")]
 """
 
 
@@ -58,6 +71,30 @@ def test_a_stablehlo_program_runs_without_this_project(
     outputs = np.load(tmp_path / "out.npy")
     assert outputs.shape == (33, 10)
     assert (outputs.argmax(axis=1) == labels[:33]).mean() == pytest.approx(result.metrics.accuracy, abs=0.25)
+
+
+def test_a_saved_model_takes_any_batch_and_runs_in_a_process_with_tensorflow_alone(
+    trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job, result = trained
+    exported = after(job, "export", {"format": "saved-model"}, monkeypatch, name="saved-model")
+    assert exported.metrics.accuracy == result.metrics.accuracy
+    assert exported.metrics.parameters == result.metrics.parameters
+    folder = job.root / "steps" / "saved-model" / "artifact"
+    description = read_artifact(folder).description
+    assert [(one.name, one.dtype, one.shape) for one in (*description.inputs, *description.outputs)] == [
+        ("input", "float32", ["batch", 1, 8, 8]),
+        ("output", "float32", ["batch", 10]),
+    ]
+    inputs, _ = inputs_and_labels()
+    np.save(tmp_path / "inputs.npy", inputs[:64])
+    arguments = [str(folder / "1"), str(tmp_path / "inputs.npy"), str(tmp_path / "out.npz")]
+    subprocess.run([sys.executable, "-c", SAVED_MODEL_LOADER, *arguments], check=True, timeout=300)
+    source = read_artifact(job.root / "steps" / "train" / "artifact")
+    wanted = open_model(load_model(source, Factory.model_validate(job.model)), 1)(inputs[:64])
+    assert np.ptp(wanted) > 1
+    for size, outputs in np.load(tmp_path / "out.npz").items():
+        np.testing.assert_allclose(outputs, wanted[: int(size)], rtol=1e-3, atol=1e-4)
 
 
 def test_an_onnx_model_takes_any_batch_and_answers_alike(

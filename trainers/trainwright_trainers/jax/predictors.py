@@ -11,9 +11,11 @@ from trainwright.api.steps import Factory
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation import Predict, Subject
 from trainwright_trainers.evaluation.onnx import onnx_subject
+from trainwright_trainers.evaluation.saved_model import saved_model_subject
 from trainwright_trainers.evaluation.subject import model_input
 from trainwright_trainers.jax.artifacts import Model, load_model
 from trainwright_trainers.jax.programs import stablehlo_subject
+from trainwright_trainers.jax.tensorflow import use_tensorflow
 from trainwright_trainers.runtime.artifacts import Artifact
 from trainwright_trainers.runtime.errors import ConfigurationError
 
@@ -31,9 +33,16 @@ def jax_subject(artifact: Artifact, factory: Factory) -> Subject:
     )
 
 
+def tensorflow_subject(artifact: Artifact) -> Subject:
+    """A SavedModel on the CPU, to be measured."""
+    use_tensorflow()
+    return saved_model_subject(artifact)
+
+
 SUBJECTS: dict[str, Callable[[Artifact, Factory], Subject]] = {
     "safetensors": jax_subject,
     "onnx": lambda artifact, _factory: onnx_subject(artifact),
+    "saved-model": lambda artifact, _factory: tensorflow_subject(artifact),
     "stablehlo": lambda artifact, _factory: stablehlo_subject(artifact),
 }
 """By the artifact's format."""

@@ -5,11 +5,16 @@ from trainwright_trainers.chain.exporting import export
 from trainwright_trainers.chain.source import Converter
 from trainwright_trainers.jax.cache import use_compilation_cache
 from trainwright_trainers.jax.export.onnx import convert_to_onnx
+from trainwright_trainers.jax.export.saved_model import convert_to_saved_model
 from trainwright_trainers.jax.export.stablehlo import convert_to_stablehlo
 from trainwright_trainers.jax.predictors import subject_of
 from trainwright_trainers.runtime.context import StepContext
 
-FORMATS: dict[str, Converter] = {"onnx": convert_to_onnx, "stablehlo": convert_to_stablehlo}
+FORMATS: dict[str, Converter] = {
+    "onnx": convert_to_onnx,
+    "saved-model": convert_to_saved_model,
+    "stablehlo": convert_to_stablehlo,
+}
 """By `export.format`."""
 
 

@@ -33,7 +33,7 @@ def mlp(
         }
 
     def apply(parameters: dict[str, Any], inputs: jax.Array, *, training: bool, key: jax.Array) -> jax.Array:
-        x = inputs.reshape(len(inputs), -1)
+        x = inputs.reshape(inputs.shape[0], -1)  # len() would fix the batch size of an export
         for number in range(len(hidden)):
             x = jax.nn.relu(_dense(parameters[f"layer{number}"], x))
             if training and dropout:
