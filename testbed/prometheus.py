@@ -66,24 +66,26 @@ def _fetched(folder: str) -> bool:
     return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
 
 
+def fixed_targets(name: str, *addresses: str) -> dict[str, Any]:
+    """A scrape config for what is at these hosts and ports all the time."""
+    return {"job_name": name, "honor_labels": True, "static_configs": [{"targets": list(addresses)}]}
+
+
 class Prometheus(Process):
     """A server that scrapes every second and knows our rules.
 
     Args:
         directory: for its configuration, data and log.
-        targets: host and port by the name of the scrape job.
+        scrapes: its `scrape_configs`.
         rules: files with rules.
     """
 
-    def __init__(self, directory: Path, targets: Mapping[str, Sequence[str]], rules: Sequence[Path]) -> None:
+    def __init__(self, directory: Path, scrapes: Sequence[Mapping[str, Any]], rules: Sequence[Path]) -> None:
         (self.port,) = free_ports(1)
         configuration = {
             "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": f"{SCRAPE_SECONDS}s"},
             "rule_files": [str(path) for path in rules],
-            "scrape_configs": [
-                {"job_name": name, "honor_labels": True, "static_configs": [{"targets": list(addresses)}]}
-                for name, addresses in targets.items()
-            ],
+            "scrape_configs": list(scrapes),
         }
         file = directory / "prometheus.yaml"
         file.write_text(yaml.safe_dump(configuration))

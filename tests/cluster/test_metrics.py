@@ -11,7 +11,7 @@ import pytest
 from testbed import wait_until
 from testbed.components import HOST
 from testbed.operator import OperatorProcess
-from testbed.prometheus import Prometheus
+from testbed.prometheus import Prometheus, fixed_targets
 from tests.cluster.pods import End, Worker, failure, success
 from tests.cluster.trainingjobs import INT8, PRUNE, TRAIN, TrainingJobs
 from tests.local.runs import Run, manifest, wait_for
@@ -72,8 +72,8 @@ def test_every_panel_and_every_alert_finds_what_it_asks_for(
     jobs: TrainingJobs, operator_process: OperatorProcess, training: Run, tmp_path: Path
 ) -> None:
     trainer = wait_for(lambda: metrics_port(training), 120)
-    targets = {"operator": [f"{HOST}:{operator_process.metrics_port}"], "trainer": [f"{HOST}:{trainer}"]}
-    prometheus = Prometheus(tmp_path, targets, RULES)
+    operator = fixed_targets("operator", f"{HOST}:{operator_process.metrics_port}")
+    prometheus = Prometheus(tmp_path, [operator, fixed_targets("trainer", f"{HOST}:{trainer}")], RULES)
     try:
         prometheus.start_ready()
         set_the_scene(jobs)
