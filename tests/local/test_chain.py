@@ -110,13 +110,15 @@ def test_jax_example_runs_from_training_to_a_program_and_an_int8_model(start: St
     assert (run.output / "steps" / "program" / "artifact" / "model.stablehlo").stat().st_size > 0
 
 
-def test_tensorflow_example_trains_on_two_workers_and_measures_the_model_again(start: Start) -> None:
+def test_tensorflow_example_trains_on_two_workers_prunes_and_measures_the_model_again(start: Start) -> None:
     run = start(_example("digits-tensorflow"))
     assert run.wait(900) == 0, run.said
     status = _status(run)
-    assert {step["name"]: step["state"] for step in status["steps"]} == {"train": "Succeeded", "measure": "Succeeded"}
-    trained, measured = (step["metrics"]["accuracy"] for step in status["steps"])
-    assert trained == measured > 0.95
+    names = ["train", "prune", "measure"]
+    assert {step["name"]: step["state"] for step in status["steps"]} == dict.fromkeys(names, "Succeeded")
+    metrics = {step["name"]: step["metrics"] for step in status["steps"]}
+    assert metrics["prune"]["parameters"] < 0.5 * metrics["train"]["parameters"]
+    assert metrics["measure"]["accuracy"] == metrics["prune"]["accuracy"] > 0.9
 
 
 def test_killed_worker_costs_a_restart_and_not_a_digit_of_the_loss(

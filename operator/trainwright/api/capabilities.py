@@ -45,7 +45,8 @@ CAPABILITIES = {
         train_options=("activationCheckpointing", "compile", "scaling", "collectives.nccl"),
     ),
     "tensorflow": Capabilities(
-        kinds=("train", "evaluate", "run"),
+        kinds=("train", "prune", "evaluate", "run"),
+        prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),
         optimizers=(
             *("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl"),
             *("Lamb", "Lion", "Nadam", "RMSprop", "SGD"),

@@ -12,13 +12,15 @@ from tests.trainers.jax.conftest import after
 from tests.trainers.runs import Job
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory
-from trainwright_trainers.jax.artifacts import Model, read_shapes, stored
-from trainwright_trainers.jax.channels import Structure, structure_of
+from trainwright_trainers.chain.channels import Structure
+from trainwright_trainers.chain.prune.l1_semi_structured import prune_l1_semi_structured
+from trainwright_trainers.chain.prune.l1_structured import prune_l1_structured
+from trainwright_trainers.chain.prune.l1_unstructured import prune_l1_unstructured
+from trainwright_trainers.chain.prune.method import Target
+from trainwright_trainers.chain.weights import read_shapes
+from trainwright_trainers.jax.artifacts import Model
 from trainwright_trainers.jax.networks import make_network
-from trainwright_trainers.jax.prune.l1_semi_structured import prune_l1_semi_structured
-from trainwright_trainers.jax.prune.l1_structured import prune_l1_structured
-from trainwright_trainers.jax.prune.l1_unstructured import prune_l1_unstructured
-from trainwright_trainers.jax.prune.method import Target
+from trainwright_trainers.jax.prune.candidate import Candidate
 from trainwright_trainers.jax.trees import flatten
 from trainwright_trainers.runtime.artifacts import ArtifactError, Description, Signature
 from trainwright_trainers.runtime.errors import ConfigurationError
@@ -27,16 +29,16 @@ FINETUNED = {"finetuneEpochs": 6, "batchSize": 64, "optimizer": {"name": "adamw"
 SAMPLE = np.random.default_rng(0).normal(size=(1, 1, 8, 8)).astype(np.float32)
 
 
-def model_of(name: str) -> Model:
+def model_of(name: str) -> Candidate:
     """A model of this folder with random weights."""
     network = make_network(Factory(factory=f"{models.__name__}:{name}"))
     variables = jax.jit(network.initialize)(jax.random.key(0), SAMPLE)
-    return Model(network, variables, jax.ShapeDtypeStruct(SAMPLE.shape, SAMPLE.dtype))
+    return Candidate(Model(network, variables, jax.ShapeDtypeStruct(SAMPLE.shape, SAMPLE.dtype)))
 
 
-def shapes_of(model: Model) -> dict[str, tuple[int, ...]]:
+def shapes_of(model: Candidate) -> dict[str, tuple[int, ...]]:
     """The shapes of a model's parameters by their short names."""
-    arrays = flatten(stored(model.variables))
+    arrays = model.arrays
     return {name.removeprefix("parameters/").removesuffix("/kernel"): array.shape for name, array in arrays.items()}
 
 
@@ -53,7 +55,7 @@ def target(amount: float, *, everywhere: bool = False) -> Target:
 def test_channels_are_followed_through_shortcuts_poolings_and_reshapes() -> None:
     model = model_of("shortcuts")
     # stem, back and down are added to each other; twice takes what before makes and what it makes itself.
-    assert channels_of(structure_of(model)) == {"back": 8, "inside": 12, "up": 6, "before": 16}
+    assert channels_of(model.structure) == {"back": 8, "inside": 12, "up": 6, "before": 16}
     pruned = prune_l1_structured(model, SAMPLE, target(0.5))
     shapes = shapes_of(pruned.model)
     assert (shapes["stem"], shapes["inside"], shapes["back"]) == ((3, 3, 1, 4), (3, 3, 4, 6), (1, 1, 6, 4))
@@ -66,7 +68,7 @@ def test_channels_are_followed_through_shortcuts_poolings_and_reshapes() -> None
 
 def test_what_is_tied_to_uncuttable_parts_stays_whole_and_is_named() -> None:
     model = model_of("untied")
-    assert channels_of(structure_of(model)) == {"free": 16}
+    assert channels_of(model.structure) == {"free": 16}
     pruned = prune_l1_structured(model, SAMPLE, target(0.5))
     assert shapes_of(pruned.model)["free"] == (12, 8)
     (note,) = pruned.notes
@@ -82,11 +84,11 @@ def test_functions_whose_weights_lie_the_other_way_round_are_cut() -> None:
 
 def test_the_channels_of_least_magnitude_go() -> None:
     model = model_of("plain")
-    model.variables.parameters["into"] = model.variables.parameters["into"].at[5].multiply(1e-3)
-    model.variables.parameters["out"] = model.variables.parameters["out"].at[:, 5].multiply(1e-3)
+    model.model.variables.parameters["into"] = model.model.variables.parameters["into"].at[5].multiply(1e-3)
+    model.model.variables.parameters["out"] = model.model.variables.parameters["out"].at[:, 5].multiply(1e-3)
     pruned = prune_l1_structured(model, SAMPLE, target(1 / 32))
     np.testing.assert_array_equal(
-        pruned.model.variables.parameters["into"], np.delete(model.variables.parameters["into"], 5, axis=0)
+        pruned.model.model.variables.parameters["into"], np.delete(model.model.variables.parameters["into"], 5, axis=0)
     )
 
 
@@ -110,16 +112,19 @@ def test_nothing_to_remove_is_refused() -> None:
 def test_unstructured_pruning_zeroes_the_smallest_weights() -> None:
     model = model_of("plain")
     pruned = prune_l1_unstructured(model, SAMPLE, target(0.75))
-    before, after = np.asarray(model.variables.parameters["into"]), pruned.model.variables.parameters["into"]
+    before, after = (
+        np.asarray(model.model.variables.parameters["into"]),
+        pruned.model.model.variables.parameters["into"],
+    )
     assert (after == 0).mean() == 0.75
     assert np.abs(before[after == 0]).max() <= np.abs(before[after != 0]).min()
     np.testing.assert_array_equal(after[after != 0], before[after != 0])
-    assert (pruned.model.variables.parameters["scale"] == 1).all()
+    assert (pruned.model.arrays["parameters/scale"] == 1).all()
 
 
 def test_semi_structured_pruning_keeps_two_of_four_along_the_inputs() -> None:
     pruned = prune_l1_semi_structured(model_of("untied"), SAMPLE, target(0.5))
-    kernels = {name: np.asarray(array) for name, array in flatten(pruned.model.variables.parameters).items()}
+    kernels = {name: np.asarray(array) for name, array in flatten(pruned.model.model.variables.parameters).items()}
     free = kernels["free/kernel"]  # [inputs, outputs]
     assert ((free.reshape(3, 4, 16) != 0).sum(axis=1) == 2).all()
     beside = kernels["beside/kernel"]  # [height, width, inputs, outputs]

@@ -2,14 +2,20 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from trainwright.api.steps import Prune
 from trainwright_trainers.chain.source import field_of
+from trainwright_trainers.data.order import Position
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.engine import Feeds
 from trainwright_trainers.runtime.errors import NonFiniteLossError
 from trainwright_trainers.runtime.logs import LOG
 from trainwright_trainers.runtime.progress import memory_bytes
+from trainwright_trainers.runtime.training import HasSamples
+
+Batch = TypeVar("Batch", bound=HasSamples)
 
 
 def amounts(options: Prune) -> Iterator[float]:
@@ -62,3 +68,44 @@ def report_finetuning(context: StepContext, epochs: int, step: int, loss: float,
         progress_ratio=epochs / total,
         eta_seconds=(total - epochs) * step / epochs * options.batch_size / samples_per_second,
     )
+
+
+def finetune_epochs(
+    context: StepContext,
+    feeder: Feeds[Batch],
+    samples: int,
+    learn: Callable[[Batch, int], Any],
+    read: Callable[[list[Any]], list[float]],
+    number: int,
+) -> bool:
+    """Fine-tune for `prune.finetuneEpochs`, and report each.
+
+    Args:
+        context: the step.
+        feeder: reads the training split.
+        samples: of the training split.
+        learn: (batch, optimizer steps done so far) -> its mean loss; nothing is waited for.
+        read: waits for such losses.
+        number: which of `prune.iterations` it is, from 0: each sees the samples in another order.
+
+    Returns:
+        Whether it came to the end; false when the step was asked to stop. Nothing is saved on the way.
+
+    Raises:
+        NonFiniteLossError: the loss became infinite or not a number.
+    """
+    options = context.configuration.step.options
+    first = number * options.finetune_epochs
+    done = first * math.ceil(samples / options.batch_size)
+    context.history.begin(done)
+    for epoch in range(first, first + options.finetune_epochs):
+        begun, losses, sizes = time.monotonic(), [], []
+        for batch in feeder.epoch(Position(epoch)):
+            if context.stop.requested:
+                return False
+            losses.append(learn(batch, done))
+            sizes.append(batch.samples)
+            done += 1
+        loss = sum(loss * size for loss, size in zip(read(losses), sizes, strict=True)) / samples
+        report_finetuning(context, epoch + 1, done, loss, samples / (time.monotonic() - begun))
+    return True

@@ -1,13 +1,18 @@
 """A framework's own model as an artifact: what its description says, whatever the framework is."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from trainwright.api.base import JsonObject
 from trainwright.api.steps import Factory
 from trainwright_trainers.runtime.artifacts import ArtifactError, Description, Signature
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 FORMAT = "safetensors"
 WEIGHTS = "model.safetensors"
+SHAPES = "shapes"
+"""Where a recipe has the shapes of arrays that were cut, by name."""
+Shapes = Mapping[str, list[int]]
 
 
 def check_origin(description: Description, factory: Factory) -> None:
@@ -47,3 +52,30 @@ def example_shape(description: Description) -> tuple[int, ...]:
 def signature(name: str, batch: Any) -> Signature:
     """One input or output that takes any number of such samples."""
     return Signature(name=name, dtype=batch.dtype.name, shape=["batch", *batch.shape[1:]])
+
+
+def read_shapes(description: Description, whole: Mapping[str, Any]) -> Shapes:
+    """The shapes of the arrays that were cut since the factory made the model, from the artifact's recipe.
+
+    Args:
+        description: the artifact's.
+        whole: the model's arrays as the factory makes them.
+
+    Raises:
+        ArtifactError: they can't come from cutting such a model.
+    """
+    shapes = description.recipe.get(SHAPES, {})
+    for name, shape in shapes.items() if isinstance(shapes, dict) else [(SHAPES, shapes)]:
+        full = list(whole[name].shape) if name in whole else []
+        sizes = shape if isinstance(shape, list) and len(shape) == len(full) else []
+        if not sizes or not all(
+            type(size) is int and 1 <= size <= most for size, most in zip(sizes, full, strict=True)
+        ):
+            raise ArtifactError(f"artifact.json: recipe.{SHAPES} makes {name} {shape}, which is no part of {full}")
+    return dict(shapes)
+
+
+def recipe_of_cut(recipe: JsonObject, before: Mapping[str, Any], after: Mapping[str, Any]) -> JsonObject:
+    """The recipe, with the shapes of the arrays of `after` that are not as in `before`."""
+    changed = {name: list(array.shape) for name, array in after.items() if array.shape != before[name].shape}
+    return recipe | {SHAPES: {**recipe.get(SHAPES, {}), **changed}}

@@ -13,8 +13,16 @@ from safetensors import SafetensorError
 
 from trainwright.api.base import JsonObject
 from trainwright.api.steps import Factory
-from trainwright_trainers.chain.weights import FORMAT, WEIGHTS, check_origin, example_shape, signature, unfit_weights
-from trainwright_trainers.jax.networks import Network, Shapes, Variables, make_network
+from trainwright_trainers.chain.weights import (
+    FORMAT,
+    WEIGHTS,
+    check_origin,
+    example_shape,
+    read_shapes,
+    signature,
+    unfit_weights,
+)
+from trainwright_trainers.jax.networks import Network, Variables, make_network
 from trainwright_trainers.jax.trees import flatten, map_named, unflatten
 from trainwright_trainers.runtime.artifacts import (
     Artifact,
@@ -24,9 +32,6 @@ from trainwright_trainers.runtime.artifacts import (
     write_artifact,
 )
 from trainwright_trainers.runtime.tensors import read_tensors, write_tensors
-
-SHAPES = "shapes"
-"""Where a recipe has the shapes of arrays that were cut, by name."""
 
 
 @dataclass(frozen=True)
@@ -105,27 +110,6 @@ def load_model(artifact: Artifact, factory: Factory) -> Model:
     except ValueError as error:
         raise unfit_weights(error) from error
     return Model(network.with_shapes(shapes), of_stored(found), sample)
-
-
-def read_shapes(description: Description, whole: Mapping[str, Any]) -> Shapes:
-    """The shapes of the arrays that were cut since the factory made the model, from the artifact's recipe.
-
-    Args:
-        description: the artifact's.
-        whole: the model's arrays as the factory makes them.
-
-    Raises:
-        ArtifactError: they can't come from cutting such a model.
-    """
-    shapes = description.recipe.get(SHAPES, {})
-    for name, shape in shapes.items() if isinstance(shapes, dict) else [(SHAPES, shapes)]:
-        full = list(whole[name].shape) if name in whole else []
-        sizes = shape if isinstance(shape, list) and len(shape) == len(full) else []
-        if not sizes or not all(
-            type(size) is int and 1 <= size <= most for size, most in zip(sizes, full, strict=True)
-        ):
-            raise ArtifactError(f"artifact.json: recipe.{SHAPES} makes {name} {shape}, which is no part of {full}")
-    return shapes
 
 
 def example(description: Description) -> jax.ShapeDtypeStruct:

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jax.extend.core import Literal
 
-from trainwright_trainers.jax.axes import Axis, Shape, axes, fix, join, reshaped
+from trainwright_trainers.chain.axes import Shape, axes, fix, join, reshaped
+from trainwright_trainers.chain.channels import Layer
 
 ELEMENTWISE = frozenset(
     (
@@ -28,14 +29,6 @@ WINDOWS = frozenset(("reduce_window_max", "reduce_window_min", "reduce_window_su
 LOOPS = frozenset(("cond", "scan", "while"))
 BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 """Where an operation that only calls a program keeps it."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """The axes of a linear or convolutional layer's weights."""
-
-    inputs: list[Axis] = field(default_factory=list)
-    outputs: list[Axis] = field(default_factory=list)
 
 
 class Follower:

@@ -11,7 +11,15 @@ from safetensors import SafetensorError
 
 from trainwright.api.base import JsonObject
 from trainwright.api.steps import Factory
-from trainwright_trainers.chain.weights import FORMAT, WEIGHTS, check_origin, example_shape, signature, unfit_weights
+from trainwright_trainers.chain.weights import (
+    FORMAT,
+    WEIGHTS,
+    check_origin,
+    example_shape,
+    read_shapes,
+    signature,
+    unfit_weights,
+)
 from trainwright_trainers.data import Array
 from trainwright_trainers.runtime.artifacts import (
     Artifact,
@@ -21,6 +29,7 @@ from trainwright_trainers.runtime.artifacts import (
     write_artifact,
 )
 from trainwright_trainers.runtime.tensors import read_tensors, write_tensors
+from trainwright_trainers.tensorflow.narrowing import narrowed
 from trainwright_trainers.tensorflow.networks import kept, make_network
 from trainwright_trainers.tensorflow.tensors import assign_tensors
 
@@ -67,23 +76,25 @@ def load_model(artifact: Artifact, factory: Factory) -> Any:
         ArtifactError: the weights are not those of such a model.
     """
     check_origin(artifact.description, factory)
-    model = make_network(factory, "spec.model", example(artifact.description))
-    fill(model, artifact)
-    return model
+    sample = example(artifact.description)
+    return filled(make_network(factory, "spec.model", sample), artifact, sample)
 
 
-def fill(model: Any, artifact: Artifact) -> None:
-    """Give the model the artifact's weights.
+def filled(model: Any, artifact: Artifact, sample: Array) -> Any:
+    """The model as its factory made it, with the artifact's weights, and only the channels that these have.
 
     Raises:
         ArtifactError: they are not those of such a model.
     """
+    shapes = read_shapes(artifact.description, kept(model))
     try:
+        model = narrowed(model, shapes, sample)
         assign_tensors(kept(model), read_tensors(artifact.file(".safetensors")))
     except SafetensorError as error:
         raise ArtifactError(f"{WEIGHTS} is not a safetensors file: {error}") from error
     except ValueError as error:
         raise unfit_weights(error) from error
+    return model
 
 
 def example(description: Description) -> Array:

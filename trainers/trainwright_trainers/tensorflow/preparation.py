@@ -14,7 +14,7 @@ from trainwright_trainers.data.order import Position, steps_left
 from trainwright_trainers.runtime.batches import check_batch_size
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.errors import ConfigurationError
-from trainwright_trainers.tensorflow.artifacts import fill
+from trainwright_trainers.tensorflow.artifacts import filled
 from trainwright_trainers.tensorflow.checkpointing import TrainingState
 from trainwright_trainers.tensorflow.feeding import as_arrays
 from trainwright_trainers.tensorflow.losses import SAME_SHAPE, cross_entropy, make_loss
@@ -68,9 +68,9 @@ def prepare(step: StepContext, processes: Processes, wanted: Wanted) -> Prepared
         model = make_network(wanted.factory, wanted.model_field, inputs, options.precision)
         if not model.trainable_variables:
             raise ConfigurationError(f"{wanted.model_field}: the model has no parameter to train")
+        if wanted.source is not None:
+            model = filled(model, wanted.source, inputs)
         optimizer.build(model.trainable_variables)
-    if wanted.source is not None:
-        fill(model, wanted.source)
     objective = Objective(model, loss)
     _check(objective, inputs, targets, splits, wanted)
     return Prepared(wanted, splits, objective, TrainingState(model, optimizer), inputs)

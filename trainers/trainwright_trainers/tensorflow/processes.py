@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,20 @@ def meet(options: Collectives) -> Processes:
     return processes
 
 
+def alone() -> Processes:
+    """This process by itself, on its GPU where there is one."""
+    use_threads(usable_threads())
+    return Processes(0, 1, tf.distribute.get_strategy(), tf.distribute.experimental.CommunicationOptions())
+
+
 def use_threads(count: int) -> None:
-    """Let an operation use so many threads, before the first one; TensorFlow takes all CPUs of the machine else."""
-    tf.config.threading.set_intra_op_parallelism_threads(count)
-    tf.config.threading.set_inter_op_parallelism_threads(count)
+    """Let an operation use so many threads; TensorFlow takes all CPUs of the machine else.
+
+    After the first operation of the process it can't be changed any more, and stays as it is.
+    """
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
 def _own_gpus() -> list[Any]:

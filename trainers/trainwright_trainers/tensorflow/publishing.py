@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory
 from trainwright_trainers.chain.publishing import publish
+from trainwright_trainers.chain.weights import SHAPES
 from trainwright_trainers.data import Array, Dataset
 from trainwright_trainers.evaluation import compare_exactly
 from trainwright_trainers.runtime.artifacts import Artifact, drafted
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.tensorflow.artifacts import write_model
+from trainwright_trainers.tensorflow.narrowing import narrowed
 from trainwright_trainers.tensorflow.networks import kept, make_network
 from trainwright_trainers.tensorflow.predictors import open_model, subject_of
 
@@ -22,7 +25,10 @@ def publish_model(
     validation: Dataset,
     *,
     parent: Artifact | None,
+    parent_factory: Factory | None = None,
+    recipe: JsonObject | None = None,
     notes: list[str],
+    details: JsonObject | None = None,
 ) -> StepResult:
     """Publish a trained model as the step's artifact. In one process only.
 
@@ -33,18 +39,33 @@ def publish_model(
         factory: what made it.
         validation: the split that it is measured on.
         parent: the artifact that it was made from; none when it was trained from its initial weights.
+        parent_factory: what made the parent's model; `factory` when None.
+        recipe: what was done to the model since its factory made it; as in the parent when None.
         notes: what the user should know.
+        details: further numbers for the result.
 
     Raises:
         ParityError: loaded again from its files, the model gives other outputs.
     """
-    alone = make_network(factory, "spec.model", sample)
+    if recipe is None:
+        recipe = parent.description.recipe if parent else {}
+    alone = narrowed(make_network(factory, "spec.model", sample), recipe.get(SHAPES, {}), sample)
     for own, trained in zip(kept(alone).values(), kept(model).values(), strict=True):
         own.assign(trained.numpy())
     with drafted(context.output) as draft:
         name = context.configuration.step.name
-        recipe = parent.description.recipe if parent else {}
         lineage = parent.as_parent if parent else None
         made = write_model(draft, alone, sample, name=name, factory=factory, recipe=recipe, parent=lineage)
         parity = compare_exactly(open_model(alone), subject_of(made, factory).open(1), validation)
-        return publish(context, made, factory, validation, parity, subject_of, parent=parent, notes=notes)
+        return publish(
+            context,
+            made,
+            factory,
+            validation,
+            parity,
+            subject_of,
+            parent=parent,
+            parent_factory=parent_factory,
+            notes=notes,
+            details=details,
+        )

@@ -11,6 +11,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's own ~/.keras s
 
 STEPS = {
     "train": "trainwright_trainers.tensorflow.train",
+    "prune": "trainwright_trainers.tensorflow.prune",
     "evaluate": "trainwright_trainers.tensorflow.evaluate",
 }
 """Kind of step -> the module whose `run` carries it out."""

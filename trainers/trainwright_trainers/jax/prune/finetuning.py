@@ -1,7 +1,5 @@
 """Training after pruning, so that what is left makes up for what was removed."""
 
-import math
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,42 +9,42 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from trainwright_trainers.chain.pruning import report_finetuning
+from trainwright_trainers.chain.pruning import finetune_epochs
 from trainwright_trainers.chain.source import field_of
 from trainwright_trainers.data import Array, Dataset
-from trainwright_trainers.data.order import Position
-from trainwright_trainers.jax.artifacts import Model
 from trainwright_trainers.jax.checkpointing import Learned
-from trainwright_trainers.jax.feeding import Feeder
+from trainwright_trainers.jax.feeding import Batch, Feeder
 from trainwright_trainers.jax.losses import make_loss
 from trainwright_trainers.jax.networks import PARAMETERS, Tree
 from trainwright_trainers.jax.optimization import Optimization, make_optimizer
 from trainwright_trainers.jax.processes import local, meet
+from trainwright_trainers.jax.prune.candidate import Candidate
 from trainwright_trainers.jax.stepping import Objective, make_step
 from trainwright_trainers.jax.trees import map_named
 from trainwright_trainers.runtime.context import StepContext
 
 
 def finetune(
-    context: StepContext, model: Model, train: Dataset, zeros: Mapping[str, Array], number: int
-) -> Model | None:
+    context: StepContext, pruned: Candidate, train: Dataset, zeros: Mapping[str, Array], number: int
+) -> Candidate | None:
     """Train the model for `prune.finetuneEpochs` on all devices of this process.
 
     Args:
         context: the step.
-        model: the pruned model.
+        pruned: the pruned model.
         train: the training split.
         zeros: by array, where it must stay zero: bool, of its shape.
-        number: which of `prune.iterations` it is, from 0: each sees the samples in another order.
+        number: which of `prune.iterations` it is, from 0.
 
     Returns:
-        The trained model; none when the step was asked to stop. Nothing is saved on the way.
+        The trained model; none when the step was asked to stop.
 
     Raises:
         ConfigurationError: there is no such optimizer or loss.
         NonFiniteLossError: the loss became infinite or not a number.
     """
     configuration, options, field = context.configuration, context.configuration.step.options, field_of(context)
+    model = pruned.model
     rate = optax.constant_schedule(options.optimizer.learning_rate)
     optimizer = optax.chain(make_optimizer(options.optimizer, rate, f"{field}.optimizer"), keep_zero(zeros))
     objective = Objective(model.network, make_loss(options.loss, f"{field}.loss"), "fp32")
@@ -55,20 +53,18 @@ def finetune(
     step = make_step(objective, Optimization(optimizer, rate), processes, configuration.seed)
     feeder = Feeder(train, processes, seed=configuration.seed, batch_size=options.batch_size, parts=1)
     learned = processes.replicate(Learned(model.variables, optimizer.init(model.variables.parameters)))
-    first = number * options.finetune_epochs
-    done = first * math.ceil(len(train) / options.batch_size)
-    context.history.begin(done)
-    for epoch in range(first, first + options.finetune_epochs):
-        begun, losses = time.monotonic(), []
-        for batch in feeder.epoch(Position(epoch)):
-            if context.stop.requested:
-                return None
-            learned, told = step(learned, batch.inputs, batch.targets, batch.weights, done)
-            losses.append(told.loss * batch.samples)
-            done += 1
-        loss = float(np.sum(jax.device_get(losses))) / len(train)
-        report_finetuning(context, epoch + 1, done, loss, len(train) / (time.monotonic() - begun))
-    return replace(model, variables=local(learned.variables))
+
+    def learn(batch: Batch, done: int) -> Any:
+        nonlocal learned
+        learned, told = step(learned, batch.inputs, batch.targets, batch.weights, done)
+        return told.loss
+
+    def read(losses: list[Any]) -> list[float]:
+        return np.asarray(jax.device_get(losses), np.float64).tolist()
+
+    if not finetune_epochs(context, feeder, len(train), learn, read, number):
+        return None
+    return Candidate(replace(model, variables=local(learned.variables)))
 
 
 def keep_zero(zeros: Mapping[str, Array]) -> optax.GradientTransformation:

@@ -1,14 +1,10 @@
 """Removal of the channels with the least weights (Li et al. 2017, https://arxiv.org/abs/1608.08710)."""
 
-from dataclasses import replace
-
 import numpy as np
 
+from trainwright_trainers.chain.channels import Arrays, Kept, Structure, cut, magnitudes, without_inputs
+from trainwright_trainers.chain.prune.method import Pruned, Subject, Target
 from trainwright_trainers.data import Array
-from trainwright_trainers.jax.artifacts import Model, of_stored, stored
-from trainwright_trainers.jax.channels import Group, Kept, Structure, cut, structure_of, without_inputs
-from trainwright_trainers.jax.prune.method import Pruned, Target
-from trainwright_trainers.jax.trees import flatten, map_named
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 TOLERANCE = 1e-3
@@ -17,7 +13,7 @@ REFUSAL = "prune.method l1-structured can't follow this model's structure; l1-un
 """A model may have sizes in its code that can't be seen in its operations, as in reshape((-1, 1024))."""
 
 
-def prune_l1_structured(model: Model, sample: Array, target: Target) -> Pruned:
+def prune_l1_structured(model: Subject, sample: Array, target: Target) -> Pruned[Subject]:
     """Remove a share of the channels, those with the least sum of weights' magnitudes.
 
     The share is each layer's, unless all layers are ranked together, each by its own mean.
@@ -29,19 +25,18 @@ def prune_l1_structured(model: Model, sample: Array, target: Target) -> Pruned:
     Raises:
         ConfigurationError: the model's structure can't be followed, or no channel can be removed.
     """
-    structure = structure_of(model)
-    kept = strongest_channels(model, structure, target)
+    structure, arrays = model.structure, model.arrays
+    if structure.unfollowed:
+        raise ConfigurationError(f"{REFUSAL} ({structure.unfollowed})")
+    kept = strongest_channels(arrays, structure, target)
     if all(stays.all() for stays in kept.values()):
         raise ConfigurationError(f"prune.amount {target.amount} removes no channel of any layer of this model")
-    arrays = cut(model, structure, kept)
-    variables = of_stored(map_named(lambda name, _: arrays[name], stored(model.variables)))
-    shapes = {name: array.shape for name, array in arrays.items()}
-    pruned = replace(model, network=model.network.with_shapes(shapes), variables=variables)
-    wanted = np.asarray(without_inputs(model, structure, kept).run(sample))
+    wanted = np.asarray(model.made_of(without_inputs(arrays, structure, kept)).run(sample))
     try:
+        pruned = model.made_of(cut(arrays, structure, kept))
         found = np.asarray(pruned.run(sample))
     except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-        raise ConfigurationError(f"{REFUSAL} ({str(error).partition(chr(10))[0]})") from error
+        raise ConfigurationError(f"{REFUSAL} ({str(error).strip().partition(chr(10))[0]})") from error
     if found.shape != wanted.shape or np.abs(found - wanted).max() > TOLERANCE * np.abs(wanted).max():
         raise ConfigurationError(f"{REFUSAL} (channels that do not belong together were tied together)")
     names = ", ".join(structure.whole)
@@ -49,10 +44,10 @@ def prune_l1_structured(model: Model, sample: Array, target: Target) -> Pruned:
     return Pruned(pruned, notes=notes if structure.whole else [])
 
 
-def strongest_channels(model: Model, structure: Structure, target: Target) -> Kept:
+def strongest_channels(arrays: Arrays, structure: Structure, target: Target) -> Kept:
     """What stays of each group when a share of the channels goes; one channel at least."""
     groups = structure.groups
-    scores = [magnitudes(model, structure, group) for group in groups]
+    scores = [magnitudes(arrays, structure, group) for group in groups]
     before = [target.before.get(group.name, group.channels) for group in groups]
     if target.everywhere and groups:
         scores = [score / max(float(score.mean()), float(np.finfo(np.float32).tiny)) for score in scores]
@@ -68,15 +63,3 @@ def strongest_channels(model: Model, structure: Structure, target: Target) -> Ke
         stays[np.argsort(score, kind="stable")[: min(max(count, 0), group.channels - 1)]] = False
         kept[group.name] = stays
     return kept
-
-
-def magnitudes(model: Model, structure: Structure, group: Group) -> Array:
-    """The sum of the magnitudes of all weights that make or take a channel: [channels]."""
-    arrays = flatten(stored(model.variables))
-    total = np.zeros(group.channels)
-    for place in group.places:
-        if place.array in structure.weights:
-            others = np.moveaxis(np.abs(np.asarray(arrays[place.array], np.float64)), place.dimension, 0)
-            entries = others.reshape(len(others), -1).sum(axis=1)
-            total += entries.reshape(place.before, group.channels, place.after).sum(axis=(0, 2))
-    return total

@@ -1,8 +1,8 @@
-"""Which dimensions of a program's arrays run along the same channels.
+"""Which dimensions of a model's arrays run along the same channels.
 
 A dimension is a list of axes: one of its own at first, several where dimensions were merged, none where its size is 1.
-Following the program, axes that must be as long as each other become one axis. What can't be followed is fixed: it may
-not change its length.
+Following the model's operations, axes that must be as long as each other become one axis. What can't be followed is
+fixed: it may not change its length.
 """
 
 import math
@@ -29,7 +29,7 @@ class Shape:
 
     dimensions: list[Dimension]
     weight: str | None = None
-    """The program's input that the array is, perhaps in another form."""
+    """The model's own array that this is, perhaps in another form."""
 
     @classmethod
     def new(cls, sizes: Sequence[int], *, fixed: bool = False) -> "Shape":

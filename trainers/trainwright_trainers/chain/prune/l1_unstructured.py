@@ -2,13 +2,16 @@
 
 import numpy as np
 
+from trainwright_trainers.chain.prune.method import Pruned, Subject, Target
+from trainwright_trainers.chain.prune.zeroing import prunable_weights, without
 from trainwright_trainers.data import Array
-from trainwright_trainers.jax.artifacts import Model
-from trainwright_trainers.jax.prune.method import Pruned, Target
-from trainwright_trainers.jax.prune.weights import prunable_weights, without
 
 
-def prune_l1_unstructured(model: Model, sample: Array, target: Target) -> Pruned:  # noqa: ARG001 - a method's form
+def prune_l1_unstructured(
+    model: Subject,
+    sample: Array,  # noqa: ARG001 - a method's form
+    target: Target,
+) -> Pruned[Subject]:
     """Zero a share of the weights of linear and convolutional layers, those of least magnitude.
 
     The share is each layer's, unless all layers are ranked together: then one with small weights can lose nearly all

@@ -5,16 +5,19 @@ Source: Mishra et al. 2021, https://arxiv.org/abs/2104.08378
 
 import numpy as np
 
+from trainwright_trainers.chain.prune.method import Pruned, Subject, Target
+from trainwright_trainers.chain.prune.zeroing import prunable_weights, without
 from trainwright_trainers.data import Array
-from trainwright_trainers.jax.artifacts import Model
-from trainwright_trainers.jax.prune.method import Pruned, Target
-from trainwright_trainers.jax.prune.weights import prunable_weights, without
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 GROUP = 4
 
 
-def prune_l1_semi_structured(model: Model, sample: Array, target: Target) -> Pruned:  # noqa: ARG001 - a method's form
+def prune_l1_semi_structured(
+    model: Subject,
+    sample: Array,  # noqa: ARG001 - a method's form
+    target: Target,
+) -> Pruned[Subject]:
     """Zero the smallest weights of each group of four.
 
     Layers whose number of inputs is no multiple of four stay whole; the notes name them.
