@@ -3,7 +3,8 @@
 #   docker build --target pytorch -t trainwright/pytorch .
 #   docker build --target jax -t trainwright/jax .
 #   docker build --target tensorflow -t trainwright/tensorflow .
-# buildah builds it too. BASE is any Debian with Python 3.11 or newer and its venv module.
+#   docker build --target mxnet -t trainwright/mxnet .
+# buildah builds it too. BASE is any Debian with Python 3.11 or newer and its venv module (3.11 for mxnet).
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS wheel
@@ -86,3 +87,15 @@ LABEL org.opencontainers.image.title="trainwright trainer for TensorFlow"
 ENV USER=trainwright
 USER 65532:65532
 CMD ["python", "-m", "trainwright_trainers.tensorflow"]
+
+# For CPUs, and x86-64 only: MXNet 1.9.1 is the last version, and its packages are in an image of their own.
+FROM runtime AS mxnet
+ARG SSL_CERT_FILE
+COPY requirements/mxnet.txt /opt/trainwright/
+RUN pip install --quiet --no-cache-dir --no-deps --require-hashes -r /opt/trainwright/mxnet.txt
+COPY --from=wheel /dist /opt/trainwright/dist
+RUN pip install --quiet --no-cache-dir --no-index --no-deps /opt/trainwright/dist/*.whl
+LABEL org.opencontainers.image.title="trainwright trainer for MXNet"
+ENV USER=trainwright
+USER 65532:65532
+CMD ["python", "-m", "trainwright_trainers.mxnet"]

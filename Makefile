@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# MXNet needs packages that are too old for the other frameworks; `trainwright run` looks for it in this place.
+MXNET_VENV ?= .venv-mxnet
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help install demo test test-fast fuzz lint verify generate pins cluster cluster-demo clean
@@ -10,13 +12,19 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
-install: $(VENV)/.installed ## Make the virtual environment
+install: $(VENV)/.installed $(MXNET_VENV)/.installed ## Make the virtual environments
 
 $(VENV)/.installed: requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
 	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.txt requirements/bootstrap.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(MXNET_VENV)/.installed: requirements/mxnet.txt pyproject.toml $(VENV)/.installed
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(MXNET_VENV)
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(MXNET_VENV)/bin/python --require-hashes requirements/mxnet.txt
+	$(BIN)/uv pip install --quiet --python $(MXNET_VENV)/bin/python --no-deps --build-constraints requirements/dev.txt --editable .
 	touch $@
 
 demo: install ## Train on 2 workers, prune, quantize, export: the main job on this machine
@@ -79,6 +87,8 @@ pins: $(VENV)/.installed ## Compile the pinned requirements anew
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	    --constraint requirements/dev.txt --extra $$image pyproject.toml -o requirements/$$image.txt; \
 	done
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --override requirements/mxnet-overrides.txt --extra mxnet pyproject.toml -o requirements/mxnet.txt
 
 clean: ## Remove what was made
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(MXNET_VENV) runs

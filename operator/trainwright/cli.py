@@ -17,6 +17,7 @@ from trainwright.api.reference import reference
 from trainwright.api.validation import find_change_problems, load_job
 from trainwright.local import state
 from trainwright.local.display import LiveDisplay, PlainDisplay, results_table
+from trainwright.local.interpreters import MissingInterpreterError
 from trainwright.local.metrics import MetricsPortError
 from trainwright.local.overrides import OverrideError, override
 from trainwright.local.runner import Runner
@@ -102,7 +103,7 @@ def run(
         with state.exclusive(directory):
             job = _continued(job, directory)
             job = _drive(job, directory, console, metrics_port)
-    except (state.DirectoryInUseError, MetricsPortError, InvalidJobError) as error:
+    except (state.DirectoryInUseError, MetricsPortError, InvalidJobError, MissingInterpreterError) as error:
         _complain(directory, error)
         raise typer.Exit(EXIT_INVALID) from None
     console.print(results_table(job))

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,9 @@ import psutil
 import pytest
 
 from trainwright.api.contract import StepConfiguration, StepResult
+from trainwright.api.job import Framework
 from trainwright.api.steps import Factory, Step
+from trainwright.local.interpreters import interpreter_of
 from trainwright_trainers.runtime.execution import execute
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +39,7 @@ class Job:
     name: str = "train"
     input: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
-    framework: str = "pytorch"
+    framework: Framework = "pytorch"
     kind: str = "train"
     """The kind of step, whose options `train` then are."""
 
@@ -144,9 +145,15 @@ class Pod:
             "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}",
             "JAX_NUM_PROCESSES": str(nodes * processes),
             "TF_CONFIG": _tensorflow_cluster(port, processes, nodes, rank),
+            "DMLC_ROLE": "worker",
+            "DMLC_PS_ROOT_URI": "127.0.0.1",
+            "DMLC_PS_ROOT_PORT": str(port),
+            "DMLC_NUM_SERVER": "1",
+            "DMLC_NUM_WORKER": str(nodes * processes),
+            "DMLC_NODE_HOST": "127.0.0.1",
             "PYTHONPATH": str(ROOT),
         }
-        command = [sys.executable, "-m", f"trainwright_trainers.{job.framework}"]
+        command = [interpreter_of(job.framework), "-m", f"trainwright_trainers.{job.framework}"]
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
     def workers(self) -> list[psutil.Process]:

@@ -74,7 +74,15 @@ CAPABILITIES = {
         strategies=("ddp",),
         precisions=("fp32", "bf16"),
     ),
-    "mxnet": Capabilities(kinds=()),
+    "mxnet": Capabilities(
+        kinds=("train", "evaluate"),
+        optimizers=(
+            *("AdaDelta", "AdaGrad", "Adam", "AdamW", "Adamax", "Ftrl", "LAMB", "NAG", "RMSProp", "SGD", "Signum"),
+        ),
+        schedules=("CosineScheduler", "FactorScheduler", "MultiFactorScheduler", "PolyScheduler"),
+        strategies=("ddp",),
+        precisions=("fp32",),
+    ),
 }
 """By framework. A kind that is missing has no trainer in this version."""
 

@@ -15,11 +15,11 @@ Object = dict[str, Any]
 class LocalJob:
     """One child Job and its pods."""
 
-    def __init__(self, body: Object, directory: Path) -> None:
+    def __init__(self, body: Object, directory: Path, programs: Path) -> None:
         """Starts a pod for each of the Job's completions."""
         self.body = body | {"metadata": body["metadata"] | {"uid": str(uuid.uuid4())}}
         self.pods: list[LocalPod] = []
-        self._directory = directory
+        self._directory, self._programs = directory, programs
         self._deleted = False
         self._start_missing()
 
@@ -86,7 +86,8 @@ class LocalJob:
         name, spec = self.body["metadata"]["name"], self.body["spec"]
         size, there = spec["parallelism"], {pod.index for pod in self.pods}
         for index in sorted(set(range(size)) - there):
-            self.pods.append(LocalPod(spec["template"], f"{name}-{index}", index, size, self._directory))
+            pod = LocalPod(spec["template"], f"{name}-{index}", index, size, self._directory, self._programs)
+            self.pods.append(pod)
 
 
 def _reason(body: Object, failed: LocalPod) -> Object:
@@ -101,16 +102,16 @@ def _reason(body: Object, failed: LocalPod) -> Object:
 class LocalCluster:
     """The child Jobs of one run, by name."""
 
-    def __init__(self, directory: Path) -> None:
-        """Keeps the logs below `directory`."""
-        self._directory = directory
+    def __init__(self, directory: Path, programs: Path) -> None:
+        """Keeps the logs below `directory`, and runs the Python in the folder `programs`."""
+        self._directory, self._programs = directory, programs
         self._jobs: dict[str, LocalJob] = {}
 
     def apply(self, body: Object) -> None:
         """Puts an object in place. Services and claims are no more than this machine's loopback and the directory."""
         name = body["metadata"]["name"]
         if body["kind"] == "Job" and name not in self._jobs:
-            self._jobs[name] = LocalJob(body, self._directory)
+            self._jobs[name] = LocalJob(body, self._directory, self._programs)
 
     def resize(self, child: ChildJob, size: int) -> None:
         """Gives a Job another number of pods."""

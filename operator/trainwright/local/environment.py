@@ -5,7 +5,6 @@ Source: https://kubernetes.io/docs/tasks/inject-data-application/define-interdep
 
 import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,9 @@ from trainwright.api.contract import TERMINATION_VARIABLE
 Object = Mapping[str, Any]
 
 
-def pod_environment(container: Object, index: int, workers: int, termination_log: Path) -> dict[str, str]:
+def pod_environment(
+    container: Object, index: int, workers: int, termination_log: Path, programs: Path
+) -> dict[str, str]:
     """The environment of one worker: this process' own, then the container's, then what only exists on one machine.
 
     Args:
@@ -23,9 +24,10 @@ def pod_environment(container: Object, index: int, workers: int, termination_log
         index: the worker's index.
         workers: how many workers share this machine.
         termination_log: the file that stands for the container's termination message.
+        programs: the folder of the Python that the container's image would have.
     """
     environment = {"OMP_NUM_THREADS": str(max((os.cpu_count() or 1) // workers, 1)), **os.environ}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
+    environment["PATH"] = os.pathsep.join([str(programs), environment.get("PATH", "")])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), environment.get("PYTHONPATH")]))
     environment["PYTHONUNBUFFERED"] = "1"
     gpus = _gpus_per_worker(container)

@@ -19,7 +19,9 @@ _SUPERVISOR = (sys.executable, "-m", "trainwright.local.supervisor")
 class LocalPod:
     """A worker's processes, its log and its last words."""
 
-    def __init__(self, template: Mapping[str, Any], name: str, index: int, workers: int, directory: Path) -> None:
+    def __init__(
+        self, template: Mapping[str, Any], name: str, index: int, workers: int, directory: Path, programs: Path
+    ) -> None:
         """Starts the container `trainer` of a pod template.
 
         Args:
@@ -28,6 +30,7 @@ class LocalPod:
             index: the worker's index in its group.
             workers: how many workers the group has.
             directory: the run's directory.
+            programs: the folder of its Python.
         """
         container = next(item for item in template["spec"]["containers"] if item["name"] == "trainer")
         self.name, self.index = name, index
@@ -41,7 +44,7 @@ class LocalPod:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
                 [*_SUPERVISOR, str(self._stop_seconds), *container["command"]],
-                env=pod_environment(container, index, workers, self._termination_log),
+                env=pod_environment(container, index, workers, self._termination_log, programs),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

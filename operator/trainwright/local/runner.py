@@ -14,6 +14,7 @@ from trainwright.api.job import TrainingJob
 from trainwright.api.status import Progress
 from trainwright.local import state
 from trainwright.local.cluster import LocalCluster
+from trainwright.local.interpreters import interpreter_of
 from trainwright.local.metrics import RunCollector, served
 from trainwright.local.pod import LocalPod
 from trainwright.local.site import LOOPBACK, LocalSite
@@ -58,7 +59,7 @@ class Runner:
     _seen: tuple[ChildJob, ...] = ()
 
     def __post_init__(self) -> None:
-        self._cluster = LocalCluster(self.directory)
+        self._cluster = LocalCluster(self.directory, interpreter_of(self.job.spec.framework).parent)
         self._site = LocalSite(self.directory)
 
     def run(self) -> TrainingJob:

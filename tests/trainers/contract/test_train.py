@@ -17,6 +17,7 @@ MODELS = {
     "pytorch": {"factory": "trainwright_trainers.pytorch.models:mlp", "args": {"dropout": 0.1}},
     "tensorflow": {"factory": "trainwright_trainers.tensorflow.models:mlp", "args": {"dropout": 0.1}},
     "jax": {"factory": "trainwright_trainers.jax.models:mlp", "args": {"dropout": 0.1}},
+    "mxnet": {"factory": "trainwright_trainers.mxnet.models:mlp", "args": {"dropout": 0.1}},
 }
 """By framework, a model that draws random numbers in every step, other ones in every process."""
 ACTING = "tests.trainers.contract.acting_data"

@@ -71,7 +71,7 @@ def open_onnx(path: Path, threads: int) -> Predict:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
         raise ArtifactError(f"{path} must have one input and one output")
     source, result = session.get_inputs()[0], session.get_outputs()[0]

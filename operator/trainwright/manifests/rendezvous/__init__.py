@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from trainwright.manifests.rendezvous import jax, pytorch, tensorflow
+from trainwright.manifests.rendezvous import jax, mxnet, pytorch, tensorflow
 from trainwright.manifests.rendezvous.group import Group
 
 __all__ = ["Group", "rendezvous_environment"]
@@ -11,6 +11,7 @@ _FRAMEWORKS: dict[str, Callable[[Group], dict[str, str]]] = {
     "pytorch": pytorch.environment,
     "tensorflow": tensorflow.environment,
     "jax": jax.environment,
+    "mxnet": mxnet.environment,
 }
 
 

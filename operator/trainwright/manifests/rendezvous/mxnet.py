@@ -1,0 +1,42 @@
+"""MXNet: ps-lite's DMLC_* variables, and MX_CONFIG as Kubeflow's operator had it.
+
+The scheduler and the server of the key-value store run beside the workers of the first pod.
+Source: https://mxnet.apache.org/versions/1.9.1/api/faq/distributed_training
+"""
+
+import json
+
+from trainwright.manifests.rendezvous.group import INDEX, Group
+
+_LOOPBACK = "127.0.0.1"
+
+
+def environment(group: Group) -> dict[str, str]:
+    """The scheduler's address, how many take part, and heartbeats, without which a lost node is never noticed.
+
+    In a pod the scheduler listens on all addresses (DMLC_USE_KUBERNETES); on one machine all stay on the loopback.
+    The number of a worker is set only where a pod has one.
+    """
+    scheduler = group.endpoints[0]
+    alone = scheduler.host == _LOOPBACK
+    first = {"url": scheduler.host, "port": scheduler.port}
+    workers = [{"url": endpoint.host, "port": endpoint.port} for endpoint in group.endpoints]
+    config = {
+        "cluster": {"scheduler": [first], "server": [first], "worker": workers},
+        "labels": {"scheduler": "", "server": "", "worker": ""},
+        "task": {"type": "worker", "index": "INDEX"},
+    }
+    variables = {
+        "MX_CONFIG": json.dumps(config).replace('"INDEX"', INDEX),
+        "DMLC_ROLE": "worker",
+        "DMLC_PS_ROOT_URI": scheduler.host,
+        "DMLC_PS_ROOT_PORT": str(scheduler.port),
+        "DMLC_NUM_SERVER": "1",
+        "DMLC_NUM_WORKER": str(group.world_size),
+        "DMLC_USE_KUBERNETES": "0" if alone else "1",
+        "PS_HEARTBEAT_INTERVAL": "1",
+        "PS_HEARTBEAT_TIMEOUT": "5",
+    }
+    if alone:
+        variables["DMLC_NODE_HOST"] = _LOOPBACK
+    return variables | ({"DMLC_WORKER_ID": INDEX} if group.processes == 1 else {})
