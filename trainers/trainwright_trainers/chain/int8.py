@@ -42,8 +42,9 @@ def quantize_static(task: Task) -> Converted:
             CalibrationReader(name, task.calibration),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            activation_type=QuantType.QInt8,
+            activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
+            reduce_range=True,
         )
     return describe_onnx(task.draft / FILE, dynamic_batch=True, tools=float_model.tools)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from tests.trainers.fresh import fresh_outputs
 from tests.trainers.pytorch.compression.conftest import MODEL, TRAINED, Chain, Start, context, run
 from tests.trainers.pytorch.compression.data import digits
 from trainwright.api.steps import Factory
@@ -18,6 +19,7 @@ from trainwright_trainers.data import Arrays
 from trainwright_trainers.evaluation import ParityError
 from trainwright_trainers.pytorch import export
 from trainwright_trainers.pytorch.artifacts import load_model
+from trainwright_trainers.pytorch.artifacts import run as outputs_of
 from trainwright_trainers.pytorch.export.onnx import convert_to_onnx
 from trainwright_trainers.pytorch.model_factory import make_model
 from trainwright_trainers.pytorch.publishing import publish_model
@@ -85,7 +87,9 @@ def test_int8_model_stays_int8(chain: Chain, go_on: Start) -> None:
     assert read_artifact(step.output).description.recipe["quantized"]["scheme"] == "int8-static"
 
 
-def test_triton_repository_is_configured_as_the_model_is(go_on: Start) -> None:
+def test_triton_repository_is_configured_as_the_model_is(
+    go_on: Start, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     step = go_on({"name": "triton", "export": {"format": "onnx", "layout": "triton"}}, after="onnx")
     run(step)
     assert sorted(str(path.relative_to(step.output)) for path in step.output.rglob("*") if path.is_file()) == [
@@ -103,8 +107,15 @@ def test_triton_repository_is_configured_as_the_model_is(go_on: Start) -> None:
         'output [ { name: "output" data_type: TYPE_FP32 dims: [ 10 ] } ]',
         "dynamic_batching {}",
     ]
-    session = onnxruntime.InferenceSession(step.output / "digits" / "1" / "model.onnx")
-    assert [tensor.name for tensor in session.get_inputs()] == ["x"]
+    model = step.output / "digits" / "1" / "model.onnx"
+    assert [tensor.name for tensor in onnxruntime.InferenceSession(model).get_inputs()] == ["x"]
+    validation = digits().validation
+    assert isinstance(validation, Arrays)
+    wanted = outputs_of(
+        load_model(read_artifact(step.root / TRAINED), Factory.model_validate(MODEL)), validation.inputs
+    )
+    for found in fresh_outputs({"model": model}, validation.inputs, tmp_path_factory.mktemp("served")).values():
+        np.testing.assert_allclose(found, wanted[: len(found)], rtol=1e-3, atol=1e-4)
 
 
 def test_fixed_batch_takes_one_sample_at_a_time(go_on: Start) -> None:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 import torch
 import yaml
 
+from tests.trainers.fresh import BATCHES, fresh_outputs
 from tests.trainers.pytorch.compression.conftest import MODEL, TRAINED, Chain, Start, context, run
 from tests.trainers.pytorch.compression.data import digits
 from tests.trainers.pytorch.compression.test_export import published
@@ -25,45 +25,8 @@ from trainwright_trainers.pytorch.programs import open_pt2, open_torchscript
 from trainwright_trainers.runtime.artifacts import ArtifactError, read_artifact
 from trainwright_trainers.runtime.errors import ConfigurationError
 
-BATCHES = (1, 7, 64)
 FORMATS = ("onnx", "pt2", "torchscript-trace", "torchscript-script", "tflite")
 FILES = {"onnx": "model.onnx", "pt2": "model.pt2", "tflite": "model.tflite"}
-
-READER = """
-import json, sys
-import numpy as np, onnxruntime, torch
-from ai_edge_litert.interpreter import Interpreter
-
-
-def run_onnx(path, x):
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
-
-
-def run_tflite(path, x):
-    model = Interpreter(model_path=path)
-    model.allocate_tensors()
-    outputs = []
-    for sample in x:
-        model.set_tensor(model.get_input_details()[0]["index"], sample[None])
-        model.invoke()
-        outputs.append(model.get_tensor(model.get_output_details()[0]["index"]))
-    return np.concatenate(outputs)
-
-
-RUNS = {
-    "onnx": run_onnx,
-    "pt2": lambda path, x: torch.export.load(path).module()(torch.from_numpy(x)).detach().numpy(),
-    "torchscript-trace": lambda path, x: torch.jit.load(path)(torch.from_numpy(x)).detach().numpy(),
-    "torchscript-script": lambda path, x: torch.jit.load(path)(torch.from_numpy(x)).detach().numpy(),
-    "tflite": run_tflite,
-}
-RUNS["pt"] = RUNS["torchscript-trace"]
-todo, samples, target = json.loads(sys.argv[1]), np.load(sys.argv[2]), sys.argv[3]
-found = {f"{name}-{n}": RUNS[name](path, samples[:n]) for name, path in todo.items() for n in (1, 7, 64)}
-assert not [name for name in sys.modules if name.startswith("trainwright")]
-np.savez(target, **found)
-"""
 
 
 def model_file(chain: Chain, format: str) -> Path:
@@ -104,13 +67,8 @@ def exports(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Chain:
 @pytest.fixture(scope="module")
 def reread(exports: Chain, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Array]:
     """By format and batch size, the outputs in a process that imports nothing of ours."""
-    folder = tmp_path_factory.mktemp("reread")
-    np.save(folder / "samples.npy", samples())
-    files = json.dumps({format: str(model_file(exports, format)) for format in FORMATS})
-    command = [sys.executable, "-c", READER, files, folder / "samples.npy", folder / "found.npz"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return dict(np.load(folder / "found.npz"))
+    files = {format: model_file(exports, format) for format in FORMATS}
+    return fresh_outputs(files, samples(), tmp_path_factory.mktemp("reread"))
 
 
 @pytest.mark.slow
@@ -219,7 +177,7 @@ def test_file_that_is_no_program_is_refused(tmp_path: Path, read: object) -> Non
 
 
 @pytest.mark.slow
-def test_torchscript_is_laid_out_for_triton_and_kserve(start: Start) -> None:
+def test_torchscript_is_laid_out_for_triton_and_kserve(start: Start, tmp_path_factory: pytest.TempPathFactory) -> None:
     step = start({"name": "serve", "export": {"format": "torchscript-trace", "layout": "kserve"}})
     run(step)
     assert sorted(str(path.relative_to(step.output)) for path in step.output.rglob("*") if path.is_file()) == [
@@ -239,6 +197,12 @@ def test_torchscript_is_laid_out_for_triton_and_kserve(start: Start) -> None:
     model = service["spec"]["predictor"]["model"]
     assert model["modelFormat"] == {"name": "pytorch"}
     assert model["storageUri"] == "pvc://digits/digits/steps/serve/artifact"
+    served = {"served": step.output / "digits" / "1" / "model.pt"}
+    wanted = trained_outputs(step.root, samples())
+    for size, found in zip(
+        BATCHES, fresh_outputs(served, samples(), tmp_path_factory.mktemp("served")).values(), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted[:size], rtol=1e-3, atol=1e-4)
 
 
 def test_tflite_of_any_batch_size_is_refused(start: Start) -> None:

@@ -1,11 +1,14 @@
 """INT8 models are smaller and as good, and calibration that would spoil or flatter them shows."""
 
 from collections import Counter
+from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
+from tests.trainers.optimized import operators_run
 from tests.trainers.pytorch.compression.conftest import Chain, Start, run
 from trainwright_trainers.runtime.artifacts import read_artifact
 from trainwright_trainers.runtime.errors import ConfigurationError
@@ -42,6 +45,22 @@ def test_weights_are_int8_with_a_scale_for_each_channel(chain: Chain) -> None:
     assert {tensor.data_type for tensor in matrices} == {TensorProto.INT8}
     scales = [node.input[1] for node in graph.node if node.op_type == "DequantizeLinear"]
     assert Counter(len(constants[name].dims) for name in scales if "weight_scale" in name)[1] == 10
+
+
+def test_every_convolution_and_product_computes_with_integers(chain: Chain, tmp_path: Path) -> None:
+    operators = operators_run(chain.artifact("int8") / "model.onnx", tmp_path)
+    assert operators["QLinearConv"] == 9
+    assert operators["QGemm"] == 1
+    assert not operators.keys() & {"Conv", "FusedConv", "Gemm", "MatMul", "Add"}
+    assert operators["QuantizeLinear"] == operators["DequantizeLinear"] == 2  # at the ends, and around the mean
+
+
+def test_no_sum_of_two_products_is_too_large_for_16_bits(chain: Chain) -> None:
+    """CPUs without VNNI add them up in 16 bits, and cut off without a word what is more."""
+    tensors = [numpy_helper.to_array(one) for one in onnx.load(chain.artifact("int8") / "model.onnx").graph.initializer]
+    weights = [array.astype(np.int64) for array in tensors if array.dtype == np.int8 and array.ndim > 1]
+    assert len(weights) == 10
+    assert 2 * 255 * max(np.abs(weight).max() for weight in weights) <= np.iinfo(np.int16).max
 
 
 def test_calibration_scaled_a_hundredfold_is_refused(start: Start) -> None:
