@@ -71,6 +71,45 @@ def test_page_tells_numbers_gates_and_restarts(tmp_path: Path) -> None:
         assert words in text
 
 
+def test_page_tells_what_a_step_found_out(tmp_path: Path) -> None:
+    details = {
+        "msPerStep": 4.5,
+        "operators": [{"name": "aten::convolution", "msPerStep": 3.25, "share": 0.7222}],
+        "memory": {"peakBytes": 1000, "modules": [{"name": "fc", "parametersBytes": 2600}]},
+        "models": [{"name": "int8", "accuracy": 0.5, "byBatchSize": [{"batchSize": 8, "p50Ms": 0.125}]}],
+        "teacher": {"accuracy": 0.75},
+        "student": {"accuracy": 0.5, "loss": 1.5},
+        "confusionMatrix": [[1, 0], [0, 1]],
+    }
+    (tmp_path / "steps/profile").mkdir(parents=True)
+    (tmp_path / "steps/profile/result.json").write_text(json.dumps({"outcome": "Succeeded", "details": details}))
+    job = job_of([{"name": "profile", "profile": {}}], [done("profile", 0.98)])
+    page = render(read_run(job, tmp_path), NOW)
+    for words in (
+        "What the steps found out Step profile name value msPerStep 4.5",
+        "name accuracy loss teacher 0.75 student 0.5 1.5",
+        "operators name msPerStep share aten::convolution 3.25 0.7222",
+        "memory name value peakBytes 1.00 kB memory, modules name parametersBytes fc 2.60 kB",
+        "models name accuracy int8 0.5 models, byBatchSize name batchSize p50Ms int8 8 0.125",
+    ):
+        assert words in _text(page)
+    assert "<details open>" in page
+
+
+def test_findings_without_end_leave_a_small_page(tmp_path: Path) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(50):
+        deep = {"deeper": [deep], "value": 1}
+    wide = [{f"column {column}": "x" for column in range(100)}] * 100
+    (tmp_path / "steps/train").mkdir(parents=True)
+    result = {"outcome": "Succeeded", "details": {"deep": deep, **{f"wide {number}": wide for number in range(20)}}}
+    (tmp_path / "steps/train/result.json").write_text(json.dumps(result))
+    page = render(read_run(job_of([TRAIN], [done("train", 0.98)]), tmp_path), NOW)
+    assert page.count("column 11</th>") <= 12
+    assert "column 12" not in page
+    assert len(page) < 1_000_000
+
+
 def test_object_alone_is_enough_for_a_page() -> None:
     job = job_of([TRAIN, INT8], [done("train", 0.98, 300_000), done("int8", 0.97, 39_000)])
     text = _text(render(read_run(job), NOW))
@@ -114,7 +153,7 @@ def _hostile_run(directory: Path) -> Any:
     artifact = directory / "steps/train/artifact/artifact.json"
     artifact.parent.mkdir(parents=True)
     artifact.write_text(json.dumps({"parent": {"name": HOSTILE}, "tools": {HOSTILE: HOSTILE}}))
-    result = {"outcome": "Succeeded", "notes": [HOSTILE + "\ud800"]}
+    result = {"outcome": "Succeeded", "notes": [HOSTILE + "\ud800"], "details": {HOSTILE: [{HOSTILE: HOSTILE}]}}
     (directory / "steps/train/result.json").write_text(json.dumps(result))
     return job
 
@@ -127,7 +166,7 @@ def test_nothing_that_is_shown_becomes_markup(tmp_path: Path) -> None:
     assert "<img" not in page
     assert "<!--" not in page
     assert "onerror=&#34;" in page
-    assert page.count("&lt;script&gt;") >= 12, "every one of them is shown"
+    assert page.count("&lt;script&gt;") >= 16, "every one of them is shown"
 
 
 def test_no_file_outside_the_directory_is_read(tmp_path: Path) -> None:

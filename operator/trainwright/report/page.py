@@ -14,6 +14,7 @@ from trainwright.api.steps import Step
 from trainwright.metrics.goodput import goodput
 from trainwright.report import curves, lineage, numbers
 from trainwright.report.curves import Chart, draw_charts
+from trainwright.report.findings import read_findings
 from trainwright.report.history import History
 from trainwright.report.lineage import draw_lineage
 from trainwright.report.run import Run, StepRecord
@@ -70,6 +71,7 @@ def render(run: Run, now: datetime) -> str:
         headline=_headline(run),
         tiles=_tiles(run, now),
         trainings=[_training(record) for record in run.steps if record.history.series],
+        findings=read_findings(run.steps),
         tradeoffs=draw_tradeoffs(run.steps),
         lineage=draw_lineage(run.steps),
         goodput=goodput(job.status.to_dict(), now.timestamp()),
