@@ -4,7 +4,8 @@
 #   docker build --target jax -t trainwright/jax .
 #   docker build --target tensorflow -t trainwright/tensorflow .
 #   docker build --target mxnet -t trainwright/mxnet .
-# buildah builds it too. BASE is any Debian with Python 3.11 or newer and its venv module (3.11 for mxnet).
+# buildah builds it too. --build-arg DEVICE=cpu makes a trainer's image without NVIDIA's libraries.
+# BASE is any Debian with Python 3.11 or newer and its venv module (3.11 for mxnet).
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS wheel
@@ -67,8 +68,12 @@ CMD ["python", "-m", "trainwright_trainers.pytorch"]
 
 FROM runtime AS jax
 ARG SSL_CERT_FILE
-COPY requirements/jax.txt /opt/trainwright/
-RUN pip install --quiet --no-cache-dir --no-deps --require-hashes -r /opt/trainwright/jax.txt
+# cuda: with NVIDIA's libraries, for GPUs and CPUs. cpu: a fraction of the size.
+ARG DEVICE=cuda
+COPY requirements/jax.txt requirements/jax-cuda.txt /opt/trainwright/
+RUN case "$DEVICE" in cpu) pins=jax.txt ;; cuda) pins=jax-cuda.txt ;; \
+    *) echo "DEVICE: got '$DEVICE'; expected cpu or cuda" >&2; exit 2 ;; esac \
+ && pip install --quiet --no-cache-dir --no-deps --require-hashes -r "/opt/trainwright/$pins"
 COPY --from=wheel /dist /opt/trainwright/dist
 RUN pip install --quiet --no-cache-dir --no-index --no-deps /opt/trainwright/dist/*.whl
 LABEL org.opencontainers.image.title="trainwright trainer for JAX"
@@ -76,11 +81,14 @@ ENV USER=trainwright
 USER 65532:65532
 CMD ["python", "-m", "trainwright_trainers.jax"]
 
-# For CPUs; for GPUs, make an image FROM this one that adds the package tensorflow[and-cuda] of the same version.
 FROM runtime AS tensorflow
 ARG SSL_CERT_FILE
-COPY requirements/tensorflow.txt /opt/trainwright/
-RUN pip install --quiet --no-cache-dir --no-deps --require-hashes -r /opt/trainwright/tensorflow.txt
+# cuda: with NVIDIA's libraries, for GPUs and CPUs. cpu: a fraction of the size.
+ARG DEVICE=cuda
+COPY requirements/tensorflow.txt requirements/tensorflow-cuda.txt /opt/trainwright/
+RUN case "$DEVICE" in cpu) pins=tensorflow.txt ;; cuda) pins=tensorflow-cuda.txt ;; \
+    *) echo "DEVICE: got '$DEVICE'; expected cpu or cuda" >&2; exit 2 ;; esac \
+ && pip install --quiet --no-cache-dir --no-deps --require-hashes -r "/opt/trainwright/$pins"
 COPY --from=wheel /dist /opt/trainwright/dist
 RUN pip install --quiet --no-cache-dir --no-index --no-deps /opt/trainwright/dist/*.whl
 LABEL org.opencontainers.image.title="trainwright trainer for TensorFlow"

@@ -83,7 +83,7 @@ pins: $(VENV)/.installed ## Compile the pinned requirements anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --override requirements/overrides.txt \
 	  --extra operator --extra pytorch --extra tflite --extra jax --extra jax-tensorflow --extra tensorflow pyproject.toml requirements/dev.in -o requirements/dev.txt
-	for image in operator pytorch jax tensorflow; do \
+	for image in operator pytorch jax jax-cuda tensorflow tensorflow-cuda; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	    --constraint requirements/dev.txt --extra $$image pyproject.toml -o requirements/$$image.txt; \
 	done

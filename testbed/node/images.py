@@ -23,6 +23,9 @@ BASE_PACKAGES = ("python3", "python3-venv", "libgomp1", "ca-certificates")
 CERTIFICATES = "/etc/ssl/certs"
 SUITE = "bookworm"
 
+DEVICES = {"jax": "cpu", "tensorflow": "cpu"}
+"""Of the targets that can do without NVIDIA's libraries: gigabytes that no test uses."""
+
 PAUSE = b"""
 #include <signal.h>
 #include <sys/wait.h>
@@ -99,6 +102,7 @@ class Builder:
         self._buildah(
             *("bud", "--quiet", "--layers", "--network=host", f"--target={target}", f"--tag={name}"),
             *(f"--build-arg=BASE={base}", f"--volume={CERTIFICATES}:{CERTIFICATES}:ro"),
+            *([f"--build-arg=DEVICE={DEVICES[target]}"] if target in DEVICES else []),
             *([f"--build-arg=SSL_CERT_FILE={certificates}"] if Path(certificates).exists() else []),
             str(ROOT),
         )

@@ -1,4 +1,4 @@
-"""The whole chain of the first example in containers: what users see, and what pods are like from inside."""
+"""Each framework's whole chain in containers, beside a local run of the same object."""
 
 import json
 import os
@@ -8,14 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.node.jobs import ONE_THREAD, Jobs, example, with_trainer
+from tests.node.jobs import EXAMPLES, ONE_THREAD, Jobs, example, with_trainer
+
+FRAMEWORKS = ("pytorch", "jax", "tensorflow")
+
+
+@pytest.fixture(scope="module", params=FRAMEWORKS)
+def framework(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
 
 
 @pytest.fixture(scope="module")
-def local_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def local_run(framework: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """The status that `trainwright run` gives for the same object."""
     folder = tmp_path_factory.mktemp("local")
-    body = Path(__file__).parents[2] / "manifests" / "examples" / "digits-pytorch.yaml"
+    body = EXAMPLES / f"digits-{framework}.yaml"
     command = [str(Path(sys.executable).parent / "trainwright"), "run", str(body), "--output", str(folder)]
     environment = {**os.environ, ONE_THREAD["name"]: ONE_THREAD["value"]}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=900)
@@ -24,11 +32,13 @@ def local_run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return status
 
 
-def test_the_chain_in_containers_gives_what_a_local_run_gives(jobs: Jobs, local_run: dict[str, object]) -> None:
-    body = example("digits-pytorch")
+def test_the_chain_in_containers_gives_what_a_local_run_gives(
+    jobs: Jobs, framework: str, local_run: dict[str, object]
+) -> None:
+    body = example(f"digits-{framework}")
     body["spec"]["workers"]["template"] = with_trainer(env=[ONE_THREAD])
     jobs.apply(body)
-    status = jobs.wait("digits", "Complete")
+    status = jobs.wait(body["metadata"]["name"], "Complete")
     assert numbers(status) == numbers(local_run)
     assert status["restarts"] == 0
 
