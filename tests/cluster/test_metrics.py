@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from prometheus_client import CollectorRegistry, start_http_server
 
 from testbed import wait_until
 from testbed.components import HOST
@@ -17,6 +18,7 @@ from tests.cluster.trainingjobs import INT8, PRUNE, TRAIN, TrainingJobs
 from tests.local.runs import Run, manifest, wait_for
 from tests.monitoring.programs import require_prometheus
 from tests.monitoring.queries import DASHBOARDS, RULES, alerts, panels, recorded, series_in, variables
+from trainwright_trainers.runtime.progress import Progress
 
 TRAINING = {
     "name": "train",
@@ -30,7 +32,6 @@ TRAINING = {
 }
 MODEL = {"factory": "trainwright_trainers.pytorch.models:mlp"}
 DATA = {"factory": "trainwright_trainers.data:digits"}
-ONLY_WITH_A_GPU = {"trainwright_training_gpu_memory_bytes", "trainwright_training_gpu_utilization_ratio"}
 
 PROGRESS = {
     "percent": 40,
@@ -68,12 +69,26 @@ def training(tmp_path: Path) -> Iterator[Run]:
     run.end()
 
 
+@pytest.fixture
+def gpu_port() -> Iterator[int]:
+    """Where a trainer tells of its GPU, which is all that is made up of it."""
+    progress, registry = Progress(("default", "job", "train", "pytorch")), CollectorRegistry(auto_describe=False)
+    progress.watch(lambda: {"gpu_memory_bytes": 3e9, "gpu_utilization_ratio": 0.9})
+    registry.register(progress)
+    server, thread = start_http_server(0, HOST, registry)
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 def test_every_panel_and_every_alert_finds_what_it_asks_for(
-    jobs: TrainingJobs, operator_process: OperatorProcess, training: Run, tmp_path: Path
+    jobs: TrainingJobs, operator_process: OperatorProcess, training: Run, gpu_port: int, tmp_path: Path
 ) -> None:
     trainer = wait_for(lambda: metrics_port(training), 120)
     operator = fixed_targets("operator", f"{HOST}:{operator_process.metrics_port}")
-    prometheus = Prometheus(tmp_path, [operator, fixed_targets("trainer", f"{HOST}:{trainer}")], RULES)
+    trainers = fixed_targets("trainer", f"{HOST}:{trainer}", f"{HOST}:{gpu_port}")
+    prometheus = Prometheus(tmp_path, [operator, trainers], RULES)
     try:
         prometheus.start_ready()
         set_the_scene(jobs)
@@ -81,9 +96,8 @@ def test_every_panel_and_every_alert_finds_what_it_asks_for(
         names = [(jobs.namespace, name) for name in ("live", "chain", "loop")] + [("default", "job")]
         for path in DASHBOARDS:
             for title, query in panels(path):
-                if not series_in(query) <= ONLY_WITH_A_GPU:
-                    found = [filled(query, *name) for name in names]
-                    wait_until(lambda found=found: any(map(prometheus.query, found)), f"panel {title}: {query}", 60)
+                found = [filled(query, *name) for name in names]
+                wait_until(lambda found=found: any(map(prometheus.query, found)), f"panel {title}: {query}", 60)
             for query in variables(path):
                 prometheus.wait_for(next(iter(series_in(query))))
         for rule in alerts():

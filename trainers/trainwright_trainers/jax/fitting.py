@@ -10,11 +10,12 @@ from trainwright_trainers.jax.compilation import Compilation
 from trainwright_trainers.jax.engine import JaxEngine
 from trainwright_trainers.jax.feeding import Feeder
 from trainwright_trainers.jax.preparation import Prepared
-from trainwright_trainers.jax.processes import Processes, local, meet
+from trainwright_trainers.jax.processes import Processes, gpu_memory, local, meet
 from trainwright_trainers.jax.scoring import Scorer
 from trainwright_trainers.jax.stepping import make_step
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.gpu import watch_gpu
 from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.reporting import begin_reporting
 from trainwright_trainers.runtime.training import Training
@@ -53,6 +54,7 @@ def begin(step: StepContext) -> Group:
     losses.lap("rendezvous")
     if processes.first:
         step.progress.serve_where_asked()
+        watch_gpu(step.progress, gpu_memory)
     return Group(processes, losses, compilation)
 
 

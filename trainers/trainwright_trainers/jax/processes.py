@@ -121,3 +121,9 @@ PEER_LOST = (
 def lost_peer(error: Exception) -> bool:
     """Whether an error only says that another process is gone."""
     return isinstance(error, jax.errors.JaxRuntimeError) and any(words in str(error) for words in PEER_LOST)
+
+
+def gpu_memory() -> int | None:
+    """Bytes that arrays hold on this process' first GPU; None without a GPU."""
+    device = jax.local_devices()[0]
+    return int(device.memory_stats()["bytes_in_use"]) if device.platform == "gpu" else None

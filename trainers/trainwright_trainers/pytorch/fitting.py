@@ -12,15 +12,15 @@ from trainwright_trainers.pytorch import preflight, randomness
 from trainwright_trainers.pytorch.blocks import found_blocks
 from trainwright_trainers.pytorch.checkpointing import Checkpointing, Saves
 from trainwright_trainers.pytorch.feeding import Feeder, Reader
-from trainwright_trainers.pytorch.gpu import gpu_figures
 from trainwright_trainers.pytorch.loop import Task, Training
 from trainwright_trainers.pytorch.losses import Objective, plain
 from trainwright_trainers.pytorch.memory import memory_report
 from trainwright_trainers.pytorch.preparation import Prepared, initial_model, is_sharded, make_optimization
-from trainwright_trainers.pytorch.processes import Processes, watched
+from trainwright_trainers.pytorch.processes import Processes, gpu_memory, watched
 from trainwright_trainers.pytorch.sharding import shard, whole_state
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.gpu import watch_gpu
 from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.reporting import begin_reporting
 
@@ -42,8 +42,7 @@ def begin(step: StepContext, processes: Processes) -> Losses:
     """Serve the step's figures, and begin to count the time in which nothing is gained."""
     if processes.first:
         step.progress.serve_where_asked()
-        if processes.device.type == "cuda":
-            step.progress.watch(lambda: gpu_figures(processes.device))
+        watch_gpu(step.progress, lambda: gpu_memory(processes.device), processes.device.index or 0)
     losses = Losses(step.losses_file, step.progress)
     losses.begin()
     return losses

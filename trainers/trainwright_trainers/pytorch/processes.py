@@ -70,6 +70,11 @@ def this_process() -> Processes:
     )
 
 
+def gpu_memory(device: torch.device) -> int | None:
+    """Bytes that tensors hold on a device; None where it is no GPU."""
+    return torch.cuda.memory_allocated(device) if device.type == "cuda" else None
+
+
 def _own_device(local_rank: int) -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")

@@ -132,3 +132,9 @@ def lost_peer(error: Exception) -> bool:
     if isinstance(error, tf.errors.UnavailableError | tf.errors.DeadlineExceededError):
         return True
     return isinstance(error, tf.errors.OpError) and any(words in str(error) for words in PEER_LOST)
+
+
+def gpu_memory() -> int | None:
+    """Bytes that tensors hold on this process' first GPU; None without a GPU."""
+    devices = tf.config.list_logical_devices("GPU")
+    return int(tf.config.experimental.get_memory_info(devices[0].name)["current"]) if devices else None

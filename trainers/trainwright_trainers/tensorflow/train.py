@@ -4,6 +4,7 @@ from trainwright.api.contract import StepResult
 from trainwright_trainers.chain.training import wanted_model
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.gpu import watch_gpu
 from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.reporting import begin_reporting
 from trainwright_trainers.runtime.training import Training
@@ -11,7 +12,7 @@ from trainwright_trainers.tensorflow.checkpointing import Checkpointing
 from trainwright_trainers.tensorflow.engine import TensorFlowEngine
 from trainwright_trainers.tensorflow.feeding import Feeder
 from trainwright_trainers.tensorflow.preparation import Prepared, prepare
-from trainwright_trainers.tensorflow.processes import Processes, meet
+from trainwright_trainers.tensorflow.processes import Processes, gpu_memory, meet
 from trainwright_trainers.tensorflow.publishing import publish_model
 from trainwright_trainers.tensorflow.scoring import Scorer
 from trainwright_trainers.tensorflow.stepping import make_step
@@ -26,6 +27,7 @@ def run(step: StepContext) -> StepResult:
     losses.lap("rendezvous")
     if processes.first:
         step.progress.serve_where_asked()
+        watch_gpu(step.progress, gpu_memory)
     prepared = prepare(step, processes, wanted)
     losses.lap("start")
     stopped, resumed_from, notes = fit(step, processes, prepared, losses)
