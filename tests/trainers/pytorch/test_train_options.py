@@ -14,6 +14,10 @@ pytestmark = pytest.mark.slow
 SMALL = {"factory": "trainwright_trainers.pytorch.models:vit", "args": {"width": 16, "depth": 1, "heads": 2}}
 """Compiling takes long, and longer for larger models."""
 BRIEF = {"epochs": 1, "batchSize": 64, "optimizer": QUICK}
+TIMEOUT = 10
+"""Seconds that a process may stand still."""
+IN_TIME = 3 * TIMEOUT
+"""Seconds from a halt until the group's processes are gone: the timeout, their end, and a busy machine."""
 
 
 def test_a_model_without_blocks_is_not_compiled_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,13 +79,18 @@ def test_batch_and_rate_follow_the_processes_and_a_resumed_schedule_fits_them(
 
 @pytest.mark.parametrize("rank", [0, 2])
 def test_a_halted_process_ends_the_group_in_time_and_is_named(rank: int, tmp_path: Path) -> None:
-    options = BRIEF | {"epochs": 100_000, "collectives": {"timeoutSeconds": 10, "nccl": [_nccl("NCCL_DEBUG", "WARN")]}}
+    options = BRIEF | {
+        "epochs": 100_000,
+        "collectives": {"timeoutSeconds": TIMEOUT, "nccl": [_nccl("NCCL_DEBUG", "WARN")]},
+    }
     job = Job(tmp_path / "job", options)
     with pods(job, processes=3) as (pod,):
         _wait_until(lambda: (job.directory / "history.jsonl").exists() and len(job.history()) > 20)
         worker = next(process for process in pod.workers() if process.environ().get("RANK") == str(rank))
         worker.send_signal(signal.SIGSTOP)
+        halted = time.monotonic()
         ended = pod.wait()
+        assert time.monotonic() - halted < IN_TIME
         assert not worker.is_running()
     assert ended.exit_code == 1
     fault = ended.result.fault
@@ -93,8 +102,9 @@ def test_a_halted_process_ends_the_group_in_time_and_is_named(rank: int, tmp_pat
 
 def test_a_process_that_is_stuck_in_its_own_code_is_named(tmp_path: Path) -> None:
     environment = {"ONCE": str(tmp_path / "once"), "AT": "10", "AT_RANK": "1"}
-    options = BRIEF | {"loss": "tests.trainers.user_code:loss_that_waits", "collectives": {"timeoutSeconds": 10}}
+    options = BRIEF | {"loss": "tests.trainers.user_code:loss_that_waits", "collectives": {"timeoutSeconds": TIMEOUT}}
     ended = run_group(Job(tmp_path / "job", options, environment=environment), 2)
+    assert time.time() - (tmp_path / "once").stat().st_mtime < IN_TIME
     assert ended.exit_code == 1
     assert ended.result.fault is not None
     assert (ended.result.fault.kind, ended.result.fault.rank) == ("HungProcess", 1)

@@ -1,6 +1,6 @@
 """Data factories of these tests: right ones, and some that must be caught."""
 
-from trainwright_trainers.data import Arrays, Splits, bundled
+from trainwright_trainers.data import Arrays, Splits, bundled, python_manual
 
 
 def digits() -> Splits:
@@ -30,3 +30,8 @@ def digits_calibrated_on_dusky_images() -> Splits:
     train = splits.train
     assert isinstance(train, Arrays)
     return Splits(train, splits.validation, Arrays(train.inputs * 0.125, train.targets))
+
+
+def text() -> Splits:
+    """Bytes [16] of Python's manual, each to be followed by the next one."""
+    return python_manual(context=16, max_bytes=20_000)
