@@ -45,7 +45,7 @@ CAPABILITIES = {
         train_options=("activationCheckpointing", "compile", "scaling", "collectives.nccl"),
     ),
     "tensorflow": Capabilities(
-        kinds=("train", "prune", "evaluate", "run"),
+        kinds=("train", "distill", "prune", "evaluate", "profile", "run"),
         prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),
         optimizers=(
             *("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl"),
@@ -53,7 +53,7 @@ CAPABILITIES = {
         ),
         schedules=("CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "PolynomialDecay"),
         strategies=("ddp",),
-        precisions=("fp32", "bf16"),
+        precisions=("fp32", "bf16", "fp16"),
         train_options=("collectives.nccl",),
     ),
     "jax": Capabilities(

@@ -1,12 +1,17 @@
 """What is to be trained, whatever the framework that does it."""
 
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
+from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory, Train
 from trainwright_trainers.runtime.artifacts import Artifact, read_artifact
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.errors import ConfigurationError
+from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.phases import Phase
+
+Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,31 @@ class Wanted:
     """Where the factory is, such as `spec.model`."""
     source: Artifact | None
     """The artifact that the training goes on from; none when it begins with the factory's weights."""
+
+
+@dataclass(frozen=True)
+class Trained(Generic[Model]):
+    """How a training ended."""
+
+    stopped: bool
+    step: int
+    """Optimizer steps done."""
+    resumed_from: int | None
+    notes: list[str]
+    """What the user should know."""
+    model: Model
+    """The model as it is then."""
+
+
+def concluded(result: StepResult, trained: Trained[Model], losses: Losses) -> StepResult:
+    """The result, with how far the training came and what time it lost."""
+    return result.model_copy(
+        update={
+            "training_step": trained.step,
+            "resumed_from": trained.resumed_from,
+            "lost": losses.total.rounded(),
+        }
+    )
 
 
 def model_of(step: StepContext) -> Factory:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from trainwright.api.contract import StepResult
+from trainwright_trainers.chain import training
 from trainwright_trainers.jax.artifacts import Model
 from trainwright_trainers.jax.cache import use_compilation_cache
 from trainwright_trainers.jax.checkpointing import Checkpointing
@@ -20,6 +21,9 @@ from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.reporting import begin_reporting
 from trainwright_trainers.runtime.training import Training
 
+Trained = training.Trained[Model]
+"""With arrays of this process only."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -29,19 +33,6 @@ class Group:
     losses: Losses
     """Counts the time in which nothing is gained."""
     compilation: Compilation
-
-
-@dataclass(frozen=True)
-class Trained:
-    """How a training ended."""
-
-    stopped: bool
-    step: int
-    """Optimizer steps done."""
-    resumed_from: int | None
-    notes: list[str]
-    model: Model
-    """The model as it is then, with arrays of this process only."""
 
 
 def begin(step: StepContext) -> Group:
@@ -60,14 +51,8 @@ def begin(step: StepContext) -> Group:
 
 def concluded(result: StepResult, trained: Trained, group: Group) -> StepResult:
     """The result, with how far the training came, what time it lost, and what was compiled."""
-    return result.model_copy(
-        update={
-            "training_step": trained.step,
-            "resumed_from": trained.resumed_from,
-            "lost": group.losses.total.rounded(),
-            "details": result.details | group.compilation.details,
-        }
-    )
+    result = training.concluded(result, trained, group.losses)
+    return result.model_copy(update={"details": result.details | group.compilation.details})
 
 
 def fit(step: StepContext, group: Group, prepared: Prepared, *, counted: bool = True) -> Trained:
@@ -98,7 +83,6 @@ def fit(step: StepContext, group: Group, prepared: Prepared, *, counted: bool = 
         tell_norm=options.gradient_clipping is not None,
     )
     field, saver = prepared.wanted.field, checkpointing.saver
-    training = Training(engine, options, field, len(train_split), saver, reporter, step.progress, step.stop)
-    stopped = training.run()
+    stopped = Training(engine, options, field, len(train_split), saver, reporter, step.progress, step.stop).run()
     model = Model(prepared.objective.network, local(state.learned.variables), prepared.sample)
     return Trained(stopped, state.step, resumed_from, notes + saver.notes, model)

@@ -12,6 +12,7 @@ import optax
 
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
+from trainwright_trainers.chain.profiling import dearest
 from trainwright_trainers.chain.source import Source, field_of, read_source
 from trainwright_trainers.data.order import Position
 from trainwright_trainers.jax.artifacts import load_model
@@ -27,9 +28,6 @@ from trainwright_trainers.runtime.context import StepContext
 
 TRACE = "trace.json.gz"
 """The trace, for https://ui.perfetto.dev."""
-MOST_OPERATORS = 10
-"""How many of them the result names, so that it fits a termination message."""
-LONGEST_NAME = 60
 
 OneStep = Callable[[int], Any]
 """(number of the step) -> what it computes."""
@@ -105,17 +103,4 @@ def summarize(recorded: Path, steps: int) -> JsonObject:
                 if name is not None and event.name == name:
                     times[name] += event.duration_ns / 1e6
                     calls[name] += 1
-    total = sum(times.values())
-    dearest = sorted(times, key=lambda name: times[name], reverse=True)[:MOST_OPERATORS]
-    return {
-        "msPerStep": round(total / steps, 4),
-        "operators": [
-            {
-                "name": name[:LONGEST_NAME],
-                "callsPerStep": round(calls[name] / steps, 1),
-                "msPerStep": round(times[name] / steps, 4),
-                "share": round(times[name] / total, 4),
-            }
-            for name in dearest
-        ],
-    }
+    return dearest(times, calls, steps)

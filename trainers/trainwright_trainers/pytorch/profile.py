@@ -8,6 +8,7 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
+from trainwright_trainers.chain.profiling import dearest
 from trainwright_trainers.chain.source import Source, field_of, read_source
 from trainwright_trainers.data import read_batch
 from trainwright_trainers.pytorch.artifacts import load_model
@@ -23,9 +24,6 @@ TRACE = "trace.json.gz"
 """The trace, for chrome://tracing or https://ui.perfetto.dev."""
 TABLE = "operators.txt"
 """All operators."""
-MOST_OPERATORS = 10
-"""How many of them the result names, so that it fits a termination message."""
-LONGEST_NAME = 60
 
 OneStep = Callable[[int], None]
 """(number of the step) -> does it."""
@@ -96,19 +94,7 @@ def summarize(context: StepContext, profiler: profile, on_gpu: bool) -> JsonObje
     averages = profiler.key_averages()
     table = averages.table(sort_by=order, row_limit=-1, max_name_column_width=100)
     (context.directory / TABLE).write_text(table, encoding="utf-8")
-    events = sorted(averages, key=lambda event: float(getattr(event, order)), reverse=True)
-    total = sum(float(getattr(event, order)) for event in events)  # microseconds
-    steps = context.configuration.step.options.steps
-    return {
-        "msPerStep": round(total / steps / 1000, 4),
-        "operators": [
-            {
-                "name": event.key[:LONGEST_NAME],
-                "callsPerStep": round(event.count / steps, 1),
-                "msPerStep": round(getattr(event, order) / steps / 1000, 4),
-                "share": round(getattr(event, order) / total, 4),
-            }
-            for event in events[:MOST_OPERATORS]
-        ],
-        "files": [(context.directory / name).relative_to(context.root).as_posix() for name in (TRACE, TABLE)],
-    }
+    times = {event.key: float(getattr(event, order)) / 1000 for event in averages}  # it counts microseconds
+    calls = {event.key: event.count for event in averages}
+    files = [(context.directory / name).relative_to(context.root).as_posix() for name in (TRACE, TABLE)]
+    return {**dearest(times, calls, context.configuration.step.options.steps), "files": files}

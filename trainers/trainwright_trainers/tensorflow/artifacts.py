@@ -10,7 +10,7 @@ import tensorflow as tf
 from safetensors import SafetensorError
 
 from trainwright.api.base import JsonObject
-from trainwright.api.steps import Factory
+from trainwright.api.steps import Factory, Precision
 from trainwright_trainers.chain.weights import (
     FORMAT,
     WEIGHTS,
@@ -65,7 +65,7 @@ def write_model(
     )
 
 
-def load_model(artifact: Artifact, factory: Factory) -> Any:
+def load_model(artifact: Artifact, factory: Factory, precision: Precision = "fp32") -> Any:
     """The artifact's model: made by `factory`, filled with the weights.
 
     The factory comes from the job's configuration, since one from artifact.json could name any callable there is.
@@ -77,7 +77,7 @@ def load_model(artifact: Artifact, factory: Factory) -> Any:
     """
     check_origin(artifact.description, factory)
     sample = example(artifact.description)
-    return filled(make_network(factory, "spec.model", sample), artifact, sample)
+    return filled(make_network(factory, "spec.model", sample, precision), artifact, sample)
 
 
 def filled(model: Any, artifact: Artifact, sample: Array) -> Any:

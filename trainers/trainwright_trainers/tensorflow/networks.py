@@ -10,7 +10,7 @@ from trainwright_trainers.data import Array
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.factories import make
 
-POLICIES: dict[Precision, str] = {"fp32": "float32", "bf16": "mixed_bfloat16"}
+POLICIES: dict[Precision, str] = {"fp32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
 """Keras' name of each precision; the weights are float32 in all of them."""
 
 
@@ -67,3 +67,9 @@ def kept(model: Any) -> dict[str, Any]:
         f"{'state' if is_statistic(variable) else 'parameters'}/{number:04d}/{variable.name}": variable
         for number, variable in enumerate(chosen)
     }
+
+
+def own_statistics(model: Any) -> list[str]:
+    """The layers of batch normalization that take the mean of one device's samples only."""
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    return [layer.name for layer in layers if not layer.synchronized]

@@ -18,7 +18,7 @@ from trainwright_trainers.tensorflow.artifacts import filled
 from trainwright_trainers.tensorflow.checkpointing import TrainingState
 from trainwright_trainers.tensorflow.feeding import as_arrays
 from trainwright_trainers.tensorflow.losses import SAME_SHAPE, cross_entropy, make_loss
-from trainwright_trainers.tensorflow.networks import POLICIES, make_network
+from trainwright_trainers.tensorflow.networks import make_network, own_statistics
 from trainwright_trainers.tensorflow.optimization import make_optimizer
 from trainwright_trainers.tensorflow.processes import Processes
 from trainwright_trainers.tensorflow.stepping import Objective
@@ -39,6 +39,8 @@ class Prepared:
     state: TrainingState
     sample: Array
     """Some inputs, [n, ...]."""
+    notes: list[str]
+    """What the user should know."""
 
     @property
     def options(self) -> Train:
@@ -53,9 +55,6 @@ def prepare(step: StepContext, processes: Processes, wanted: Wanted) -> Prepared
         ConfigurationError: something of it can't be made, or doesn't fit together.
     """
     options, field = wanted.options, wanted.field
-    if options.precision not in POLICIES:
-        known = ", ".join(POLICIES)
-        raise ConfigurationError(f"{field}.precision: TensorFlow trains in {known}, not in {options.precision}")
     loss = make_loss(options.loss, f"{field}.loss")
     splits = make_splits(step.configuration)
     check_batch_size(options, len(splits.train), processes.replicas, field)
@@ -73,7 +72,19 @@ def prepare(step: StepContext, processes: Processes, wanted: Wanted) -> Prepared
         optimizer.build(model.trainable_variables)
     objective = Objective(model, loss)
     _check(objective, inputs, targets, splits, wanted)
-    return Prepared(wanted, splits, objective, TrainingState(model, optimizer), inputs)
+    notes = _notes(model, processes, wanted.model_field)
+    return Prepared(wanted, splits, objective, TrainingState(model, optimizer), inputs, notes)
+
+
+def _notes(model: Any, processes: Processes, field: str) -> list[str]:
+    """What the user should know of the model."""
+    names = own_statistics(model)
+    if processes.replicas == 1 or not names:
+        return []
+    return [
+        f"{field}: batch normalization in {', '.join(names)} goes over each device's own samples, so the training"
+        " depends on the number of devices; with BatchNormalization(synchronized=True) it goes over those of all"
+    ]
 
 
 def _check(objective: Objective, inputs: Array, targets: Array, splits: Splits, wanted: Wanted) -> None:

@@ -49,9 +49,7 @@ def publish_model(
     """
     if recipe is None:
         recipe = parent.description.recipe if parent else {}
-    alone = narrowed(make_network(factory, "spec.model", sample), recipe.get(SHAPES, {}), sample)
-    for own, trained in zip(kept(alone).values(), kept(model).values(), strict=True):
-        own.assign(trained.numpy())
+    alone = plain_copy(model, factory, recipe, sample)
     with drafted(context.output) as draft:
         name = context.configuration.step.name
         lineage = parent.as_parent if parent else None
@@ -69,3 +67,18 @@ def publish_model(
             notes=notes,
             details=details,
         )
+
+
+def plain_copy(model: Any, factory: Factory, recipe: JsonObject, sample: Array) -> Any:
+    """A model as it was trained, over all devices and in any precision, as one of this process in fp32.
+
+    Args:
+        model: the model.
+        factory: what made it.
+        recipe: what was done to it since.
+        sample: some inputs, [n, ...].
+    """
+    alone = narrowed(make_network(factory, "spec.model", sample), recipe.get(SHAPES, {}), sample)
+    for own, trained in zip(kept(alone).values(), kept(model).values(), strict=True):
+        own.assign(trained.numpy())
+    return alone

@@ -15,17 +15,30 @@ Step = Callable[[Any, Any], Any]
 """(parts of the batch, number of the step) -> [loss, learning rate, norm of the gradients before clipping]."""
 
 
+Guide = Callable[[Any, Any, Any], Any]
+"""What is made small in a loss' stead, such as the distance to a teacher's answers.
+
+(inputs, the model's outputs, the loss of every sample) -> the same for every sample, [n].
+"""
+
+
 @dataclass(frozen=True)
 class Objective:
     """What is made small."""
 
     model: Any
     loss: Loss
+    guide: Guide | None = None
 
     def losses(self, inputs: Any, targets: Any, *, training: bool) -> tuple[Any, Any]:
         """(outputs in float32, loss of every sample [n]) of a batch."""
         outputs = tf.cast(self.model(inputs, training=training), tf.float32)
         return outputs, of_samples(self.loss(targets, outputs))
+
+    def minimized(self, inputs: Any, targets: Any) -> Any:
+        """What is made small in training, for every sample: [n] float32."""
+        outputs, losses = self.losses(inputs, targets, training=True)
+        return losses if self.guide is None else self.guide(inputs, outputs, losses)
 
 
 def make_step(objective: Objective, optimizer: Any, processes: Processes, seed: int, clipping: float | None) -> Step:
@@ -53,11 +66,11 @@ def make_step(objective: Objective, optimizer: Any, processes: Processes, seed: 
         # on its own.
         with keras.StatelessScope(state_mapping=[*random, *zip(statistics, state, strict=True)]) as scope:
             with tf.GradientTape() as tape:
-                _, losses = objective.losses(inputs, targets, training=True)
-                loss = tf.reduce_mean(losses) * weight
+                loss = tf.reduce_mean(objective.minimized(inputs, targets)) * weight
+                scaled = optimizer.scale_loss(loss)  # by nothing but in fp16
             changed = [scope.get_current_value(variable) for variable in statistics]
         values = [variable.value for variable in weights]
-        gradients = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = tape.gradient(scaled, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return loss, [tf.convert_to_tensor(gradient) for gradient in gradients], changed
 
     def compute(parts: Any, number: Any) -> list[Any]:
@@ -76,7 +89,9 @@ def make_step(objective: Objective, optimizer: Any, processes: Processes, seed: 
         """Change the weights; gives the learning rate and the gradients' norm."""
         norm = tf.constant(0.0)
         if clipping is not None:
-            gradients, norm = tf.clip_by_global_norm(gradients, clipping)
+            scale = optimizer.scale_loss(tf.ones(()))
+            gradients, norm = tf.clip_by_global_norm(gradients, clipping * scale)
+            norm /= scale
         rate = tf.cast(optimizer.learning_rate, tf.float32)
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return rate, norm

@@ -11,8 +11,10 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's own ~/.keras s
 
 STEPS = {
     "train": "trainwright_trainers.tensorflow.train",
+    "distill": "trainwright_trainers.tensorflow.distill",
     "prune": "trainwright_trainers.tensorflow.prune",
     "evaluate": "trainwright_trainers.tensorflow.evaluate",
+    "profile": "trainwright_trainers.tensorflow.profile",
 }
 """Kind of step -> the module whose `run` carries it out."""
 

@@ -1,0 +1,74 @@
+"""One training from its newest checkpoint to its end, on all processes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from trainwright.api.steps import Collectives
+from trainwright_trainers.chain.training import Trained
+from trainwright_trainers.runtime.checkpoints import Checkpoints
+from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.gpu import watch_gpu
+from trainwright_trainers.runtime.losses import Losses
+from trainwright_trainers.runtime.reporting import begin_reporting
+from trainwright_trainers.runtime.training import Training
+from trainwright_trainers.tensorflow.checkpointing import Checkpointing
+from trainwright_trainers.tensorflow.engine import TensorFlowEngine
+from trainwright_trainers.tensorflow.feeding import Feeder
+from trainwright_trainers.tensorflow.preparation import Prepared
+from trainwright_trainers.tensorflow.processes import Processes, gpu_memory, meet
+from trainwright_trainers.tensorflow.scoring import Scorer
+from trainwright_trainers.tensorflow.stepping import make_step
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the trainings of one step share."""
+
+    processes: Processes
+    losses: Losses
+    """Counts the time in which nothing is gained."""
+
+
+def begin(step: StepContext, options: Collectives) -> Group:
+    """Meet the other processes, and serve the step's figures; collective."""
+    losses = Losses(step.losses_file, step.progress)
+    losses.begin()
+    processes = meet(options)
+    losses.lap("rendezvous")
+    if processes.first:
+        step.progress.serve_where_asked()
+        watch_gpu(step.progress, gpu_memory)
+    return Group(processes, losses)
+
+
+def fit(step: StepContext, group: Group, prepared: Prepared, *, counted: bool = True) -> Trained[Any]:
+    """Train from the newest checkpoint on; collective.
+
+    Args:
+        step: the step; its history, progress and checkpoints are the training's.
+        group: those that train.
+        prepared: what is trained; its state is that of the end afterwards.
+        counted: whether lost time is counted.
+    """
+    options, state, seed, processes = prepared.options, prepared.state, step.configuration.seed, group.processes
+    checkpointing = Checkpointing(Checkpoints(step.checkpoints, options.checkpoint.keep), processes)
+    resumed_from, notes = checkpointing.restore(state)
+    losses = group.losses if counted else None
+    if losses is not None:
+        losses.lap("restore")
+    resumed = resumed_from is not None
+    reporter = begin_reporting(step, losses, state.step, resumed=resumed) if processes.first else None
+    train_split, saver = prepared.splits.train, checkpointing.saver
+    engine = TensorFlowEngine(
+        state,
+        make_step(prepared.objective, state.optimizer, processes, seed, options.gradient_clipping),
+        Feeder(train_split, processes, seed=seed, batch_size=options.batch_size, parts=options.gradient_accumulation),
+        Scorer(prepared.objective, prepared.splits.validation, options.batch_size, processes),
+        checkpointing,
+        processes,
+        tell_norm=options.gradient_clipping is not None,
+    )
+    field = prepared.wanted.field
+    training = Training(engine, options, field, len(train_split), saver, reporter, step.progress, step.stop)
+    stopped = training.run()
+    return Trained(stopped, state.step, resumed_from, notes + prepared.notes + saver.notes, state.model)
