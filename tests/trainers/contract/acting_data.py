@@ -21,9 +21,15 @@ from trainwright_trainers.runtime.group import PARENT_VARIABLE
 class Acting:
     """Samples one by one; reading one of them does something."""
 
-    def __init__(self, act: Callable[[], None]) -> None:
+    def __init__(self, act: Callable[[], None], elsewhere: Callable[[], None] = lambda: None) -> None:
+        """Samples.
+
+        Args:
+            act: what the process does that AT_RANK names.
+            elsewhere: what the others do meanwhile.
+        """
         self._samples = digits().train
-        self._act = act
+        self._act, self._elsewhere = act, elsewhere
         self._reads = 0
         self._lock = threading.Lock()
 
@@ -35,7 +41,9 @@ class Acting:
             self._reads += 1
             mark = Path(os.environ["ONCE"])
             here = os.environ.get("RANK", "0") == os.environ["AT_RANK"]
-            if here and self._reads == int(os.environ["AT"]) and not mark.exists():
+            if self._reads == int(os.environ["AT"]) and not here:
+                self._elsewhere()
+            elif self._reads == int(os.environ["AT"]) and not mark.exists():
                 mark.touch()
                 self._act()
         return self._samples[index]
@@ -44,6 +52,16 @@ class Acting:
 def that_kills() -> Splits:
     """SIGKILL to the process."""
     return Splits(Acting(lambda: os.kill(os.getpid(), signal.SIGKILL)), digits().validation)
+
+
+def that_kills_while_others_are_busy() -> Splits:
+    """SIGKILL to the process, at a time when no other one talks with it."""
+
+    def die() -> None:
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return Splits(Acting(die, lambda: time.sleep(2)), digits().validation)
 
 
 def that_stops() -> Splits:

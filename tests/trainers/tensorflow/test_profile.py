@@ -30,5 +30,5 @@ def test_a_profile_names_the_dearest_operations_and_leaves_logs_for_tensorboard(
     space = xplane_pb2.XSpace.FromString(logs.read_bytes())
     events = [(plane, event) for plane in space.planes for line in plane.lines for event in line.events]
     names = [plane.event_metadata[event.metadata_id].name for plane, event in events]
-    assert names.count("step") == 3, "what is recorded begins after the warm-up"
+    assert names.count("read batch") == 3, "what is recorded begins after the warm-up"
     assert operators[0]["name"] in table.read_text()

@@ -1,5 +1,6 @@
 """What is TensorFlow's own in training: fp16 with a scaled loss, and batch normalization in a group."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from tests.trainers.runs import DIGITS, Job, run_group, run_here
+from tests.trainers.contract.test_train import acting
+from tests.trainers.runs import DIGITS, Job, pods, run_group, run_here
 from tests.trainers.tensorflow.conftest import RESNET
 from trainwright_trainers.tensorflow import steps  # noqa: F401 - how TensorFlow is to be loaded
 
+MLP = {"factory": "trainwright_trainers.tensorflow.models:mlp"}
 SGD = {"epochs": 1, "batchSize": 256, "optimizer": {"name": "sgd", "learningRate": 0.1}}
 
 
@@ -80,3 +83,18 @@ def test_batch_normalization_over_own_samples_is_told_of(tmp_path: Path) -> None
     assert ended.exit_code == 0, ended.log
     (note,) = ended.result.notes
     assert note.startswith("spec.model: batch normalization in own goes over each device's own samples")
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_while_the_other_is_busy_is_noticed_at_once(tmp_path: Path) -> None:
+    job = Job(tmp_path / "job", SGD | {"batchSize": 65}, MLP, framework="tensorflow")
+    with pods(acting(job, "that_kills_while_others_are_busy", at=6, rank=1), nodes=2) as running:
+        other, dead = running
+        assert dead.wait().exit_code == 137
+        begun = time.monotonic()
+        ended = other.wait()
+    assert time.monotonic() - begun < 3, ended.log
+    assert ended.exit_code == 1, ended.log
+    assert ended.result.fault is not None
+    assert ended.result.fault.secondary
+    assert "rank 1 is gone" in ended.result.fault.message

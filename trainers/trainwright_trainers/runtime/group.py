@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,6 +18,10 @@ from trainwright_trainers.runtime.watch import Hang
 
 GROUP_VARIABLE = "TRAINWRIGHT_GROUP"
 """The directory, for the processes that are started."""
+LOST = "LostProcess"
+"""Kind of the fault of a process that ends because another one is gone."""
+LAST_WORDS_SECONDS = 1.0
+"""How long a process' main thread has to say itself what went wrong, once another process is gone."""
 HUNG = "HungProcess"
 """Kind of the fault of a group that makes no progress, and its message names the process to blame."""
 PARENT_VARIABLE = "TRAINWRIGHT_PARENT"
@@ -95,6 +100,16 @@ class GroupDirectory:
 
     def _result(self, rank: int) -> Path:
         return self._path / f"result-{rank}"
+
+
+def leave_bereft(lost: int, step: StepContext) -> NoReturn:
+    """End this worker, whatever its main thread waits for, since the process of rank `lost` is gone."""
+    time.sleep(LAST_WORDS_SECONDS)
+    own, message = int(os.environ["RANK"]), f"rank {lost} is gone"
+    fault = Fault(kind=LOST, message=message, rank=own, exit_code=EXIT_ERROR, secondary=True, time=datetime.now(UTC))
+    LOG.error("%s", message)
+    GroupDirectory(Path(os.environ[GROUP_VARIABLE])).leave(own, failure(fault, step.progress.step))
+    os._exit(EXIT_ERROR)
 
 
 def leave_hung(hang: Hang, seconds: float, step: StepContext) -> NoReturn:

@@ -23,7 +23,7 @@ from trainwright_trainers.runtime.artifacts import Artifact, read_artifact
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.distillation import Weights, comparison, weights_of
 from trainwright_trainers.tensorflow.artifacts import load_model
-from trainwright_trainers.tensorflow.fitting import begin, fit
+from trainwright_trainers.tensorflow.fitting import begin, fit, watched
 from trainwright_trainers.tensorflow.losses import of_samples
 from trainwright_trainers.tensorflow.networks import make_network
 from trainwright_trainers.tensorflow.predictors import open_model
@@ -72,18 +72,19 @@ def run(step: StepContext) -> StepResult:
     source = read_artifact(step.input) if step.input is not None else None
     first, second = phases(step, 2 if options.compare_alone else 1)
     wanted = wanted_student(step)
-    prepared = prepare(first, group.processes, wanted)
-    teacher = make_teacher(step, group.processes, source, prepared)
-    theirs, own = (
-        list(model(prepared.sample[:1], training=False).shape) for model in (teacher, prepared.objective.model)
-    )
-    check_same_answers(theirs, own, wanted.model_field)
-    soft = Soft(teacher, weights_of(options))
-    group.losses.lap("start")
-    trained = fit(first, group, replace(prepared, objective=replace(prepared.objective, guide=soft)))
-    alone = None
-    if options.compare_alone and not trained.stopped:
-        alone = fit(second, group, prepare(second, group.processes, wanted), counted=False)
+    with watched(step, group):
+        prepared = prepare(first, group.processes, wanted)
+        teacher = make_teacher(step, group.processes, source, prepared)
+        theirs, own = (
+            list(model(prepared.sample[:1], training=False).shape) for model in (teacher, prepared.objective.model)
+        )
+        check_same_answers(theirs, own, wanted.model_field)
+        soft = Soft(teacher, weights_of(options))
+        group.losses.lap("start")
+        trained = fit(first, group, replace(prepared, objective=replace(prepared.objective, guide=soft)))
+        alone = None
+        if options.compare_alone and not trained.stopped:
+            alone = fit(second, group, prepare(second, group.processes, wanted), counted=False)
     stopped = trained.stopped or (alone is not None and alone.stopped)
     result = StepResult(outcome="Stopped" if stopped else "Succeeded", notes=trained.notes)
     if group.processes.first and not stopped:

@@ -1,5 +1,7 @@
 """One training from its newest checkpoint to its end, on all processes."""
 
+import os
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +10,13 @@ from trainwright_trainers.chain.training import Trained
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.gpu import watch_gpu
+from trainwright_trainers.runtime.group import leave_bereft
+from trainwright_trainers.runtime.links import linked
 from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.reporting import begin_reporting
 from trainwright_trainers.runtime.training import Training
 from trainwright_trainers.tensorflow.checkpointing import Checkpointing
+from trainwright_trainers.tensorflow.cluster import cluster_of
 from trainwright_trainers.tensorflow.engine import TensorFlowEngine
 from trainwright_trainers.tensorflow.feeding import Feeder
 from trainwright_trainers.tensorflow.preparation import Prepared
@@ -39,6 +44,12 @@ def begin(step: StepContext, options: Collectives) -> Group:
         step.progress.serve_where_asked()
         watch_gpu(step.progress, gpu_memory)
     return Group(processes, losses)
+
+
+def watched(step: StepContext, group: Group) -> AbstractContextManager[None]:
+    """End this process at once when another one is gone; its beginning is collective."""
+    processes, host = group.processes, cluster_of(os.environ).first_host
+    return linked(processes.rank, processes.size, host, processes.gather, lambda lost: leave_bereft(lost, step))
 
 
 def fit(step: StepContext, group: Group, prepared: Prepared, *, counted: bool = True) -> Trained[Any]:
