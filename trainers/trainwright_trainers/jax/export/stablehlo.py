@@ -1,5 +1,7 @@
 """StableHLO, by JAX's own exporter (https://docs.jax.dev/en/latest/export/export.html)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,4 +53,17 @@ def export(model: Model, dynamic_batch: bool) -> jax.export.Exported:
     def run(weights: dict[str, jax.Array], inputs: jax.Array) -> jax.Array:
         return replace(model, variables=of_stored(unflatten(weights, form))).run(inputs)
 
-    return jax.export.export(jax.jit(run), platforms=PLATFORMS)(weights, inputs)
+    with without_locations():
+        return jax.export.export(jax.jit(run), platforms=PLATFORMS)(weights, inputs)
+
+
+@contextmanager
+def without_locations() -> Iterator[None]:
+    """Inside the block programs don't tell where in the code their operations are: it names folders of this machine."""
+    setting = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, setting)
+    jax.config.update(setting, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(setting, before)
