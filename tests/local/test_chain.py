@@ -112,15 +112,29 @@ def test_jax_example_runs_from_training_to_a_program_and_an_int8_model(start: St
     assert (run.output / "steps" / "program" / "artifact" / "model.stablehlo").stat().st_size > 0
 
 
-def test_tensorflow_example_trains_on_two_workers_prunes_and_measures_the_model_again(start: Start) -> None:
+def test_tensorflow_example_runs_from_training_to_an_int8_model_a_saved_model_and_onnx(start: Start) -> None:
     run = start(_example("digits-tensorflow"))
     assert run.wait(900) == 0, run.said
     status = _status(run)
-    names = ["train", "prune", "measure"]
+    names = ["train", "prune", "int8", "saved", "onnx", "measure"]
     assert {step["name"]: step["state"] for step in status["steps"]} == dict.fromkeys(names, "Succeeded")
+    assert [(made["name"], made["format"]) for made in status["artifacts"]] == [
+        ("train", "safetensors"),
+        ("prune", "safetensors"),
+        ("int8", "tflite"),
+        ("saved", "saved-model"),
+        ("onnx", "onnx"),
+    ]
     metrics = {step["name"]: step["metrics"] for step in status["steps"]}
+    assert metrics["train"]["accuracy"] > 0.95
     assert metrics["prune"]["parameters"] < 0.5 * metrics["train"]["parameters"]
-    assert metrics["measure"]["accuracy"] == metrics["prune"]["accuracy"] > 0.9
+    assert metrics["saved"]["accuracy"] == metrics["onnx"]["accuracy"] == metrics["prune"]["accuracy"] > 0.9
+    assert metrics["int8"]["sizeBytes"] < 0.2 * metrics["train"]["sizeBytes"]
+    assert "step saved begins from prune: int8 is tflite, which becomes no other format" in run.said
+    exports = run.output / "steps"
+    assert (exports / "saved" / "artifact" / "digits-tensorflow" / "1" / "saved_model.pb").stat().st_size > 0
+    measured = json.loads((exports / "measure" / "result.json").read_text())["details"]["models"]
+    assert [model["format"] for model in measured] == ["onnx", "safetensors", "safetensors"]
 
 
 def test_killed_worker_costs_a_restart_and_not_a_digit_of_the_loss(

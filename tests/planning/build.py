@@ -68,7 +68,12 @@ def result(step: str, *, made: bool = True, reference: dict[str, float] | None =
     """A step's good result, with what was measured of its artifact."""
     measured = Metrics.model_validate(metrics)
     artifact = ArtifactReference(
-        name=step, format="safetensors", path=f"steps/{step}/artifact", size_bytes=1, sha256="0" * 64, metrics=measured
+        name=step,
+        format="onnx" if step in ("int8", "onnx") else "safetensors",
+        path=f"steps/{step}/artifact",
+        size_bytes=1,
+        sha256="0" * 64,
+        metrics=measured,
     )
     return StepResult(
         outcome="Succeeded",

@@ -145,6 +145,16 @@ def test_the_next_step_begins_in_the_pass_that_takes_in_the_one_before() -> None
     assert decided.status.current_step == "prune"
 
 
+def test_an_export_that_can_not_start_from_the_quantized_model_says_where_it_starts_from() -> None:
+    program = {"name": "program", "export": {"format": "pt2"}}
+    job = began(TRAIN, INT8, program)
+    job = then(job, look(job, child(job, succeeded=True), outcomes={"digits-train": done("train")}))
+    decided = look(job, child(job, 1, succeeded=True), outcomes={"digits-int8": done("int8")})
+    assert decided.events[-1].message == ("step program begins from train: int8 is onnx, which becomes no other format")
+    environment = {item["name"]: item.get("value") for item in _trainer(decided)["env"]}
+    assert environment["TRAINWRIGHT_INPUT"] == "/workspace/steps/train/artifact"
+
+
 def test_a_step_is_told_where_the_accepted_artifact_is() -> None:
     job = began()
     decided = look(job, child(job, succeeded=True), outcomes={"digits-train": done("train")})

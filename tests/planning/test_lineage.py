@@ -7,8 +7,9 @@ import pytest
 from tests.planning.build import INT8, ONNX, PRUNE, SCRIPT, TRAIN, make_job, result
 from trainwright.api.contract import ArtifactReference
 from trainwright.api.steps import Step
-from trainwright.planning.lineage import gate_reference, input_model, step_input
+from trainwright.planning.lineage import gate_reference, input_model, passed_over, step_input
 
+PROGRAM = {"name": "program", "export": {"format": "pt2"}}
 EVALUATE = {"name": "evaluate", "evaluate": {}}
 
 
@@ -29,6 +30,8 @@ def artifact(name: str) -> ArtifactReference:
         (INT8, ["train", "onnx"], "train"),
         (ONNX, ["train", "prune", "int8"], "int8"),
         (ONNX, ["train", "onnx"], "train"),
+        (PROGRAM, ["train", "prune", "int8"], "prune"),
+        (PROGRAM, ["train", "int8", "onnx"], "train"),
         (EVALUATE, ["train", "prune", "onnx"], "onnx"),
         (SCRIPT, ["train", "int8"], "int8"),
         (PRUNE, ["script"], "script"),
@@ -40,6 +43,25 @@ def test_a_step_starts_from_the_newest_artifact_that_it_can_take(
 ) -> None:
     spec = make_job(TRAIN, PRUNE, INT8, ONNX, SCRIPT, EVALUATE).spec
     found = step_input(spec, Step.model_validate(step), [artifact(name) for name in accepted])
+    assert (found and found.name) == expected
+
+
+@pytest.mark.parametrize(
+    ("step", "accepted", "expected"),
+    [
+        (PROGRAM, ["train", "int8"], "int8"),
+        (PROGRAM, ["train", "int8", "onnx"], "int8"),
+        (PROGRAM, ["train", "prune"], None),
+        (ONNX, ["train", "int8"], None),
+        (PRUNE, ["train", "int8"], None),
+        (ONNX, [], None),
+    ],
+)
+def test_an_export_that_passes_over_a_quantized_model_can_say_so(
+    step: dict[str, Any], accepted: list[str], expected: str | None
+) -> None:
+    spec = make_job(TRAIN, PRUNE, INT8, ONNX, PROGRAM).spec
+    found = passed_over(spec, Step.model_validate(step), [artifact(name) for name in accepted])
     assert (found and found.name) == expected
 
 

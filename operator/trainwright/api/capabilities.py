@@ -45,8 +45,11 @@ CAPABILITIES = {
         train_options=("activationCheckpointing", "compile", "scaling", "collectives.nccl"),
     ),
     "tensorflow": Capabilities(
-        kinds=("train", "distill", "prune", "evaluate", "profile", "run"),
+        kinds=("train", "distill", "prune", "quantize", "export", "evaluate", "profile", "run"),
         prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),
+        quantize_schemes=("int8-static", "int8-dynamic", "float16"),
+        quantize_backends=("onnxruntime", "litert"),
+        export_formats=("saved-model", "tflite", "onnx"),
         optimizers=(
             *("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl"),
             *("Lamb", "Lion", "Nadam", "RMSprop", "SGD"),

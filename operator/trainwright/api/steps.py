@@ -223,16 +223,16 @@ class Prune(Model):
 
 
 class Quantize(Model):
-    """Conversion of weights and activations to small integers."""
+    """Conversion of weights and activations to small numbers."""
 
-    scheme: Literal["int8-static", "int8-dynamic", "int8-weight-only"]
+    scheme: Literal["int8-static", "int8-dynamic", "int8-weight-only", "float16"]
     """`int8-static` fixes the activations' ranges beforehand, from calibration samples. `int8-dynamic` finds them anew
     for each input: for transformers and recurrent networks. `int8-weight-only` stores small weights and computes in
-    floats."""
+    floats. `float16` stores weights in half precision."""
 
     backend: Literal["onnxruntime", "torchao", "litert"] | None = None
-    """What quantizes: `onnxruntime`, PyTorch's default, and `torchao` (PT2E) make an ONNX model, `litert` a TFLite one.
-    """
+    """What quantizes: `onnxruntime`, the default, and `torchao` (PT2E) make an ONNX model, `litert` a TFLite one. With
+    TensorFlow and `int8-static` that takes and gives integers, else floats."""
 
     calibration_samples: int = Field(default=512, ge=1, le=1_000_000)
     """Samples of the calibration split that set the activations' ranges. The validation split is never used for it."""
@@ -244,11 +244,21 @@ class Quantize(Model):
             ".scheme",
             ("self.scheme",),
         ),
+        Rule(
+            "self.scheme != 'float16' || (has(self.backend) && self.backend == 'litert')",
+            "only litert has the scheme float16: backend must be litert",
+            ".backend",
+        ),
     )
 
 
-SERVED = ("onnx", "torchscript-trace", "torchscript-script")
-"""The formats that have a layout for Triton and KServe."""
+_TRITON_FORMATS = ("onnx", "torchscript-trace", "torchscript-script")
+LAYOUT_FORMATS = {
+    "triton": _TRITON_FORMATS,
+    "kserve": (*_TRITON_FORMATS, "saved-model"),
+    "tf-serving": ("saved-model",),
+}
+"""Layout -> the formats that it is for; `plain` is for all."""
 
 
 class Export(Model):
@@ -269,8 +279,9 @@ class Export(Model):
     dynamic_batch: bool = True
     """Whether the exported model takes any batch size; else it takes one sample at a time, as `tflite` always does."""
 
-    layout: Literal["plain", "triton", "kserve"] = "plain"
-    """A plain folder, a model repository as NVIDIA Triton serves it, or that with a KServe InferenceService."""
+    layout: Literal["plain", "triton", "kserve", "tf-serving"] = "plain"
+    """A plain folder, a model repository as NVIDIA Triton or TensorFlow Serving takes it, or one of these with a KServe
+    InferenceService."""
 
     rules: ClassVar = (
         Rule(
@@ -278,11 +289,14 @@ class Export(Model):
             "tflite models have one batch size: dynamicBatch must be false",
             ".dynamicBatch",
         ),
-        Rule(
-            f"self.layout == 'plain' || self.format in {list(SERVED)}",
-            f"Triton and KServe serve {', '.join(SERVED)} from our layouts, not %s: layout must be plain",
-            ".layout",
-            ("self.format",),
+        *(
+            Rule(
+                f"self.layout != '{layout}' || self.format in {list(formats)}",
+                f"the layout {layout} is for {', '.join(formats)}, not for %s; plain is for all",
+                ".layout",
+                ("self.format",),
+            )
+            for layout, formats in LAYOUT_FORMATS.items()
         ),
     )
 

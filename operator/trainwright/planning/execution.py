@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from trainwright.api.contract import ArtifactReference
 from trainwright.api.status import StepStatus
 from trainwright.api.steps import Step
 from trainwright.manifests.children import step_children
@@ -9,7 +10,7 @@ from trainwright.manifests.names import child_name
 from trainwright.manifests.site import Site
 from trainwright.planning.actions import Resize
 from trainwright.planning.draft import Draft
-from trainwright.planning.lineage import input_model, step_input
+from trainwright.planning.lineage import input_model, passed_over, step_input
 from trainwright.planning.observation import ChildJob, Observation
 from trainwright.planning.restarts import restart_time
 
@@ -119,7 +120,15 @@ def _begin(draft: Draft, step: Step, attempt: int, site: Site) -> None:
         draft.tell("Normal", "StepResumed", f"step {step.name} goes on")
     else:
         again = f", attempt {attempt}" if attempt > 1 else ""
-        draft.tell("Normal", "StepStarted", f"step {step.name} begins{again}")
+        draft.tell("Normal", "StepStarted", f"step {step.name} begins{again}{_detour(draft, step, accepted)}")
+
+
+def _detour(draft: Draft, step: Step, accepted: ArtifactReference | None) -> str:
+    """Says so where a step doesn't start from the quantized model that the user may expect it to."""
+    skipped = passed_over(draft.job.spec, step, draft.artifacts)
+    if skipped is None or accepted is None:
+        return ""
+    return f" from {accepted.name}: {skipped.name} is {skipped.format}, which becomes no other format"
 
 
 def _report(draft: Draft, seen: Observation, step: Step, group: ChildJob) -> None:

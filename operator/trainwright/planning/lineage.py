@@ -20,9 +20,25 @@ _CANNOT_START_FROM = {
 def step_input(spec: TrainingJobSpec, step: Step, accepted: Sequence[ArtifactReference]) -> ArtifactReference | None:
     """The newest accepted artifact that a step of this kind can take; none where there is none yet."""
     kinds = {other.name: other.kind for other in spec.steps}
-    refused = _CANNOT_START_FROM.get(step.kind, set())
-    usable = [artifact for artifact in accepted if kinds.get(artifact.name) not in refused]
+    usable = [artifact for artifact in accepted if _can_take(step, artifact, kinds.get(artifact.name))]
     return usable[-1] if usable else None
+
+
+def passed_over(spec: TrainingJobSpec, step: Step, accepted: Sequence[ArtifactReference]) -> ArtifactReference | None:
+    """The newest quantized artifact where an export starts from an older one, as it has another format."""
+    if step.export is None:
+        return None
+    kinds = {other.name: other.kind for other in spec.steps}
+    converted = [artifact for artifact in accepted if kinds.get(artifact.name) != "export"]
+    newest = converted[-1] if converted else None
+    return newest if newest != step_input(spec, step, accepted) else None
+
+
+def _can_take(step: Step, artifact: ArtifactReference, made_by: str | None) -> bool:
+    """Whether a step can start from an artifact that a step of the kind `made_by` made."""
+    if step.export is not None and made_by == "quantize":
+        return artifact.format == step.export.format  # a quantized model has no way into another format
+    return made_by not in _CANNOT_START_FROM.get(step.kind, set())
 
 
 def input_model(

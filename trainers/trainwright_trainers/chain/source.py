@@ -70,6 +70,22 @@ Converter = Callable[[Source, Path, bool], Converted]
 """(source, empty directory, whether any batch size must do) -> writes the converted model there."""
 
 
+def subject_by_format(artifact: Artifact, factory: Factory, table: Mapping[str, SubjectOf], trainer: str) -> Subject:
+    """The artifact, loaded from its files by what `table` has for its format, and ready to be measured.
+
+    Raises:
+        ConfigurationError: `trainer` reads no such format, or the artifact's model was not made by `factory`.
+        ArtifactError: its files are not what their format demands.
+    """
+    format = artifact.description.format
+    if format not in table:
+        raise ConfigurationError(
+            f"the artifact of step {artifact.description.name!r} has the format {format!r}; the {trainer} trainer reads"
+            f" {', '.join(table)}"
+        )
+    return table[format](artifact, factory)
+
+
 def read_source(context: StepContext) -> Source:
     """The accepted artifact, verified, and the job's data.
 

@@ -1,6 +1,5 @@
 """An artifact of any format as something that can be measured."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +7,7 @@ import jax
 import numpy as np
 
 from trainwright.api.steps import Factory
+from trainwright_trainers.chain.source import SubjectOf, subject_by_format
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation import Predict, Subject
 from trainwright_trainers.evaluation.onnx import onnx_subject
@@ -17,7 +17,6 @@ from trainwright_trainers.jax.artifacts import Model, load_model
 from trainwright_trainers.jax.programs import stablehlo_subject
 from trainwright_trainers.jax.tensorflow import use_tensorflow
 from trainwright_trainers.runtime.artifacts import Artifact
-from trainwright_trainers.runtime.errors import ConfigurationError
 
 CHUNK = 64
 """Samples that a program computes on at once."""
@@ -39,7 +38,7 @@ def tensorflow_subject(artifact: Artifact) -> Subject:
     return saved_model_subject(artifact)
 
 
-SUBJECTS: dict[str, Callable[[Artifact, Factory], Subject]] = {
+SUBJECTS: dict[str, SubjectOf] = {
     "safetensors": jax_subject,
     "onnx": lambda artifact, _factory: onnx_subject(artifact),
     "saved-model": lambda artifact, _factory: tensorflow_subject(artifact),
@@ -55,13 +54,7 @@ def subject_of(artifact: Artifact, factory: Factory) -> Subject:
         ConfigurationError: its format is unknown here, or its model was not made by `factory`.
         ArtifactError: its files are not what their format demands.
     """
-    format = artifact.description.format
-    if format not in SUBJECTS:
-        raise ConfigurationError(
-            f"the artifact of step {artifact.description.name!r} has the format {format!r}; the JAX trainer reads"
-            f" {', '.join(SUBJECTS)}"
-        )
-    return SUBJECTS[format](artifact, factory)
+    return subject_by_format(artifact, factory, SUBJECTS, "JAX")
 
 
 def open_model(model: Model, threads: int) -> Predict:

@@ -1,15 +1,13 @@
 """An artifact of any format as something that can be measured."""
 
-from collections.abc import Callable
-
 from trainwright.api.steps import Factory
+from trainwright_trainers.chain.source import SubjectOf, subject_by_format
 from trainwright_trainers.evaluation import Subject
 from trainwright_trainers.evaluation.onnx import onnx_subject
 from trainwright_trainers.evaluation.tflite import tflite_subject
 from trainwright_trainers.pytorch.artifacts import load_model
 from trainwright_trainers.pytorch.programs import open_module, pt2_subject, torchscript_subject
 from trainwright_trainers.runtime.artifacts import Artifact
-from trainwright_trainers.runtime.errors import ConfigurationError
 
 
 def torch_subject(artifact: Artifact, factory: Factory) -> Subject:
@@ -22,7 +20,7 @@ def torch_subject(artifact: Artifact, factory: Factory) -> Subject:
     )
 
 
-SUBJECTS: dict[str, Callable[[Artifact, Factory], Subject]] = {
+SUBJECTS: dict[str, SubjectOf] = {
     "safetensors": torch_subject,
     "onnx": lambda artifact, _factory: onnx_subject(artifact),
     "pt2": lambda artifact, _factory: pt2_subject(artifact),
@@ -39,10 +37,4 @@ def subject_of(artifact: Artifact, factory: Factory) -> Subject:
         ConfigurationError: its format is unknown here, or its model was not made by `factory`.
         ArtifactError: its files are not what their format demands.
     """
-    format = artifact.description.format
-    if format not in SUBJECTS:
-        raise ConfigurationError(
-            f"the artifact of step {artifact.description.name!r} has the format {format!r}; the PyTorch trainer reads"
-            f" {', '.join(SUBJECTS)}"
-        )
-    return SUBJECTS[format](artifact, factory)
+    return subject_by_format(artifact, factory, SUBJECTS, "PyTorch")

@@ -13,6 +13,8 @@ STEPS = {
     "train": "trainwright_trainers.tensorflow.train",
     "distill": "trainwright_trainers.tensorflow.distill",
     "prune": "trainwright_trainers.tensorflow.prune",
+    "quantize": "trainwright_trainers.tensorflow.quantize",
+    "export": "trainwright_trainers.tensorflow.export",
     "evaluate": "trainwright_trainers.tensorflow.evaluate",
     "profile": "trainwright_trainers.tensorflow.profile",
 }

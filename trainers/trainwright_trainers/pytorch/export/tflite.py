@@ -12,14 +12,12 @@ import torch
 from torch import nn
 
 from trainwright_trainers.chain.source import Converted, Source
+from trainwright_trainers.chain.tflite_files import FILE, describe_tflite, refuse_any_batch
 from trainwright_trainers.data import Array
-from trainwright_trainers.evaluation.tflite import FORMAT, tflite_signatures
+from trainwright_trainers.evaluation.tflite import FORMAT
 from trainwright_trainers.pytorch.artifacts import load_model
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.quiet import quiet
-
-FILE = "model.tflite"
-PACKAGES = ("litert-torch", "ai-edge-litert")
 
 
 def convert_to_tflite(source: Source, directory: Path, dynamic_batch: bool) -> Converted:
@@ -28,14 +26,13 @@ def convert_to_tflite(source: Source, directory: Path, dynamic_batch: bool) -> C
     Raises:
         ConfigurationError: any batch size is asked for, or the model can't be converted.
     """
-    if dynamic_batch:
-        raise ConfigurationError("export.dynamicBatch must be false for tflite: its models have one batch size, here 1")
+    refuse_any_batch(dynamic_batch)
     target = directory / FILE
     if source.artifact.description.format == FORMAT:
         shutil.copyfile(source.artifact.file(".tflite"), target)
     else:
         export_tflite(load_model(source.artifact, source.factory), source.sample, target)
-    return describe_tflite(target)
+    return describe_tflite(target, tools())
 
 
 def export_tflite(model: nn.Module, sample: Array, target: Path) -> None:
@@ -79,8 +76,6 @@ def converter() -> Iterator[ModuleType]:
         settings.update("jax_enable_x64", before)
 
 
-def describe_tflite(path: Path) -> Converted:
-    """What stands in a .tflite file."""
-    inputs, outputs = tflite_signatures(path)
-    tools = {"torch": torch.__version__} | {package: version(package) for package in PACKAGES}
-    return Converted(FORMAT, FILE, inputs, outputs, tools)
+def tools() -> dict[str, str]:
+    """Versions of what converts, beside LiteRT itself."""
+    return {"torch": str(torch.__version__), "litert-torch": version("litert-torch")}

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from trainwright_trainers.chain.scheme import Task
 from trainwright_trainers.chain.source import Converted
+from trainwright_trainers.chain.tflite_files import FILE, describe_tflite
 from trainwright_trainers.data import Array, batches
 from trainwright_trainers.evaluation import compare_exactly
 from trainwright_trainers.evaluation.subject import model_input
 from trainwright_trainers.evaluation.tflite import open_tflite
 from trainwright_trainers.pytorch.artifacts import load_model
-from trainwright_trainers.pytorch.export.tflite import FILE, describe_tflite, export_tflite
+from trainwright_trainers.pytorch.export.tflite import export_tflite, tools
 from trainwright_trainers.pytorch.predictors import subject_of
 from trainwright_trainers.runtime.quiet import quiet
 
@@ -46,9 +47,7 @@ def _quantize(task: Task, recipe: str) -> Converted:
     compare_exactly(before, open_tflite(float_model, 1), source.splits.validation)
     with quiet():
         _run_recipe(float_model, recipe, task)
-    described = describe_tflite(task.draft / FILE)
-    tools = described.tools | {"ai-edge-quantizer": version("ai-edge-quantizer")}
-    return Converted(described.format, FILE, described.inputs, described.outputs, tools)
+    return describe_tflite(task.draft / FILE, tools() | {"ai-edge-quantizer": version("ai-edge-quantizer")})
 
 
 def _run_recipe(float_model: Path, name: str, task: Task) -> None:
