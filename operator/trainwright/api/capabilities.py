@@ -76,6 +76,7 @@ CAPABILITIES = {
         ),
         strategies=("ddp",),
         precisions=("fp32", "bf16"),
+        train_options=("activationCheckpointing", "tensorParallel"),
     ),
     "mxnet": Capabilities(
         kinds=("train", "evaluate"),
@@ -101,6 +102,7 @@ FIELDS = {
 
 TRAIN_OPTIONS = {
     "activationCheckpointing": "has({0}.activationCheckpointing) && {0}.activationCheckpointing",
+    "tensorParallel": "has({0}.tensorParallel) && {0}.tensorParallel > 1",
     "compile": "has({0}.compile) && {0}.compile",
     "scaling": "has({0}.scaling)",
     "collectives.nccl": "has({0}.collectives) && has({0}.collectives.nccl) && size({0}.collectives.nccl) > 0",

@@ -116,6 +116,11 @@ class Train(Model):
     """Whether each block's intermediate results are computed again in the backward pass instead of being kept: less
     memory, about a third more computation, the same training."""
 
+    tensor_parallel: int = Field(default=1, ge=1, le=1024)
+    """Devices that hold one copy of the model together, for models that don't fit one: each has a part of the weights
+    that the model's own rules split (a Flax module's `flax.linen.with_partitioning`, along the axis `model`). All
+    devices together must be a multiple. For checkpoints and at the end the weights are put together again."""
+
     compile: bool = False
     """Whether the framework's compiler translates the model's blocks first (torch.compile): a slower start, by minutes
     at worst, then faster steps. On CPUs the trainer's image needs a C++ compiler for it."""

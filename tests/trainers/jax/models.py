@@ -48,6 +48,32 @@ class SizeInCode(linen.Module):
         return linen.Dense(10, name="second")(x.reshape(-1, 16))
 
 
+class DroppingBlock(linen.Module):
+    """Batch normalization and dropout."""
+
+    @linen.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        y = linen.BatchNorm(use_running_average=not train)(linen.Dense(16)(x))
+        return x + linen.Dropout(0.3, deterministic=not train)(linen.relu(y))
+
+
+class Encoder(linen.Module):
+    """Two blocks."""
+
+    @linen.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        return DroppingBlock(name="block1")(DroppingBlock(name="block0")(x, train), train=train)
+
+
+class Repeated(linen.Module):
+    """Blocks inside a part of the model."""
+
+    @linen.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        x = linen.Dense(16, name="stem")(x.reshape(len(x), -1))
+        return linen.Dense(10, name="head")(Encoder(name="encoder")(x, train))
+
+
 class Plain(NamedTuple):
     """A model of two functions, whose weights lie the other way round."""
 
@@ -64,6 +90,10 @@ class Plain(NamedTuple):
     def apply(parameters: dict[str, Any], inputs: jax.Array) -> jax.Array:
         hidden = jnp.tanh(inputs.reshape(len(inputs), -1) @ parameters["into"].T) * parameters["scale"]
         return hidden @ parameters["out"].T
+
+
+def repeated() -> linen.Module:
+    return Repeated()
 
 
 def shortcuts() -> linen.Module:

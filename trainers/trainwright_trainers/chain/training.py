@@ -1,8 +1,9 @@
 """What is to be trained, whatever the framework that does it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory, Train
 from trainwright_trainers.runtime.artifacts import Artifact, read_artifact
@@ -40,6 +41,8 @@ class Trained(Generic[Model]):
     """What the user should know."""
     model: Model
     """The model as it is then."""
+    details: JsonObject = field(default_factory=dict)
+    """Further numbers for the result."""
 
 
 def concluded(result: StepResult, trained: Trained[Model], losses: Losses) -> StepResult:
@@ -49,6 +52,7 @@ def concluded(result: StepResult, trained: Trained[Model], losses: Losses) -> St
             "training_step": trained.step,
             "resumed_from": trained.resumed_from,
             "lost": losses.total.rounded(),
+            "details": result.details | trained.details,
         }
     )
 

@@ -66,10 +66,10 @@ def run(step: StepContext) -> StepResult:
     Where it is asked for, the student is then trained once more without the teacher, to compare with. Both trainings
     have checkpoints of their own, so that a restart goes on in the one that it was in.
     """
-    group, options = begin(step), step.configuration.step.options
+    options, wanted = step.configuration.step.options, wanted_student(step)
+    group = begin(step, wanted)
     source = read_artifact(step.input) if step.input is not None else None
     first, second = phases(step, 2 if options.compare_alone else 1)
-    wanted = wanted_student(step)
     prepared = prepare(first, group.processes, wanted)
     teacher = make_teacher(step, source, prepared)
     student = Model(prepared.objective.network, prepared.state.learned.variables, prepared.sample)

@@ -15,7 +15,7 @@ from trainwright_trainers.jax.processes import Processes
 
 @dataclass(frozen=True)
 class Batch:
-    """One optimizer step's samples, spread over all devices: each array is [devices, parts, samples, ...]."""
+    """One optimizer step's samples, spread over all devices: each array is [shares, parts, samples, ...]."""
 
     inputs: jax.Array
     targets: jax.Array
@@ -43,9 +43,9 @@ class Feeder:
 
     def _read(self, indices: Indices) -> Batch:
         """All devices compute on as many samples, since they run one program: some may get a sample twice."""
-        devices = self._processes.devices
-        size = -(-len(indices) // (devices * self._parts))
-        shares = [share(indices, device, devices) for device in self._processes.own_devices]
+        count = self._processes.shares
+        size = -(-len(indices) // (count * self._parts))
+        shares = [share(indices, number, count) for number in self._processes.own_shares]
         padded = np.stack([np.resize(mine if len(mine) else indices[:1], self._parts * size) for mine in shares])
         weights = np.zeros(padded.shape, np.float32)
         for row, mine in zip(weights, shares, strict=True):
@@ -60,8 +60,7 @@ class Feeder:
         )
 
     def _place(self, own: Array, shape: tuple[int, int, int]) -> jax.Array:
-        spread = own.reshape(*shape, *own.shape[1:])
-        return jax.make_array_from_process_local_data(self._processes.spread, spread)
+        return self._processes.spread_rows(own.reshape(*shape, *own.shape[1:]))
 
 
 def as_arrays(batch: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
+import jax
+
 from trainwright.api.contract import StepResult
 from trainwright_trainers.chain import training
+from trainwright_trainers.chain.training import Wanted
 from trainwright_trainers.jax.artifacts import Model
 from trainwright_trainers.jax.cache import use_compilation_cache
 from trainwright_trainers.jax.checkpointing import Checkpointing
 from trainwright_trainers.jax.compilation import Compilation
 from trainwright_trainers.jax.engine import JaxEngine
 from trainwright_trainers.jax.feeding import Feeder
+from trainwright_trainers.jax.partitioning import told
 from trainwright_trainers.jax.preparation import Prepared
 from trainwright_trainers.jax.processes import Processes, gpu_memory, local, meet
 from trainwright_trainers.jax.scoring import Scorer
@@ -35,8 +39,12 @@ class Group:
     compilation: Compilation
 
 
-def begin(step: StepContext) -> Group:
-    """Meet the other processes, and serve the step's figures; collective."""
+def begin(step: StepContext, wanted: Wanted) -> Group:
+    """Meet the other processes, and serve the step's figures; collective.
+
+    Raises:
+        ConfigurationError: the devices can't be divided into groups of `tensorParallel`.
+    """
     use_compilation_cache(step.root)
     compilation = Compilation()
     losses = Losses(step.losses_file, step.progress)
@@ -46,7 +54,8 @@ def begin(step: StepContext) -> Group:
     if processes.first:
         step.progress.serve_where_asked()
         watch_gpu(step.progress, gpu_memory)
-    return Group(processes, losses, compilation)
+    together = processes.together(wanted.options.tensor_parallel, f"{wanted.field}.tensorParallel")
+    return Group(together, losses, compilation)
 
 
 def concluded(result: StepResult, trained: Trained, group: Group) -> StepResult:
@@ -73,9 +82,10 @@ def fit(step: StepContext, group: Group, prepared: Prepared, *, counted: bool = 
     resumed = resumed_from is not None
     reporter = begin_reporting(step, losses, state.step, resumed=resumed) if processes.first else None
     train_split = prepared.splits.train
+    shardings = jax.tree.map(lambda array: array.sharding, state.learned)
     engine = JaxEngine(
         state,
-        make_step(prepared.objective, prepared.optimization, processes, seed),
+        make_step(prepared.objective, prepared.optimization, processes, seed, shardings),
         Feeder(train_split, processes, seed=seed, batch_size=options.batch_size, parts=options.gradient_accumulation),
         Scorer(prepared.objective, prepared.splits.validation, options.batch_size, processes),
         checkpointing,
@@ -84,5 +94,7 @@ def fit(step: StepContext, group: Group, prepared: Prepared, *, counted: bool = 
     )
     field, saver = prepared.wanted.field, checkpointing.saver
     stopped = Training(engine, options, field, len(train_split), saver, reporter, step.progress, step.stop).run()
-    model = Model(prepared.objective.network, local(state.learned.variables), prepared.sample)
-    return Trained(stopped, state.step, resumed_from, notes + saver.notes, model)
+    details = told(state.learned.variables.parameters) if processes.split else {}
+    variables = local(processes.whole(state.learned.variables))
+    model = Model(prepared.objective.network, variables, prepared.sample)
+    return Trained(stopped, state.step, resumed_from, notes + saver.notes, model, details)

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 import jax
 from flax import linen
+from jax.sharding import PartitionSpec
 
 from trainwright.api.steps import Factory
+from trainwright_trainers.jax.blocks import find_blocks, recompute
 from trainwright_trainers.jax.trees import flatten
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.factories import make
@@ -50,6 +52,12 @@ class Network(Protocol):
     def with_shapes(self, shapes: Shapes) -> "Network":
         """The model for arrays that were cut to these shapes; those of others are as they were."""
 
+    def recomputing(self, variables: Variables, inputs: Any) -> "Network | None":
+        """The model that computes its blocks again in the backward pass; none where it has no blocks."""
+
+    def partition(self, inputs: Any) -> dict[str, PartitionSpec]:
+        """By parameter, which of its dimensions the model's own rules split along which axis of the mesh."""
+
 
 class Functions(NamedTuple):
     """A model in plain JAX.
@@ -70,15 +78,22 @@ class LinenNetwork:
     Whether it is trained is told by an argument `train`, `training` or `deterministic`, where the module has one.
     """
 
-    def __init__(self, module: linen.Module, widths: Mapping[str, int] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        module: linen.Module,
+        widths: Mapping[str, int] = MappingProxyType({}),
+        recomputed: frozenset[str] = frozenset(),
+    ) -> None:
         """A network of a module.
 
         Args:
             module: the module.
             widths: by their paths, of layers that are as wide as that and not as the module's code makes them.
+            recomputed: paths of the blocks that are computed again in the backward pass.
         """
         self._module: Any = module
         self._widths = widths
+        self._recomputed = recomputed
         self._names = set(inspect.signature(type(module).__call__).parameters)
 
     def _mode(self, training: bool) -> dict[str, bool]:
@@ -87,11 +102,15 @@ class LinenNetwork:
 
     def initialize(self, key: jax.Array, inputs: jax.Array) -> Variables:
         """As `Network`."""
+        state = dict(linen.unbox(self._initialize(key, inputs)))
+        return Variables(state.pop("params", {}), state)
+
+    def _initialize(self, key: jax.Array, inputs: jax.Array) -> Any:
+        """All collections; what the module says of an array's partition is around it."""
         parameters_key, dropout_key = jax.random.split(key)
         keys = {"params": parameters_key, "dropout": dropout_key}
         with self._narrowed():
-            state = dict(self._module.init(keys, inputs, **self._mode(False)))
-        return Variables(state.pop("params", {}), state)
+            return self._module.init(keys, inputs, **self._mode(False))
 
     def apply(
         self, variables: Variables, inputs: jax.Array, *, training: bool, key: jax.Array | None
@@ -101,6 +120,7 @@ class LinenNetwork:
         with self._narrowed():
             if not training:
                 return self._module.apply(collections, inputs, **self._mode(False)), variables.state
+        with self._narrowed(), recompute(self._recomputed):
             outputs, state = self._module.apply(
                 collections, inputs, mutable=list(variables.state), rngs={"dropout": key}, **self._mode(True)
             )
@@ -136,7 +156,21 @@ class LinenNetwork:
         before, after = f"{PARAMETERS}/", "/kernel"
         kernels = {name: shape for name, shape in shapes.items() if name.startswith(before) and name.endswith(after)}
         widths = {name.removeprefix(before).removesuffix(after): shape[-1] for name, shape in kernels.items()}
-        return LinenNetwork(self._module, {**self._widths, **widths})
+        return LinenNetwork(self._module, {**self._widths, **widths}, self._recomputed)
+
+    def recomputing(self, variables: Variables, inputs: Any) -> Network | None:
+        """As `Network`."""
+
+        def run(variables: Variables, inputs: jax.Array) -> jax.Array:
+            return self.apply(variables, inputs, training=False, key=None)[0]
+
+        found = find_blocks(lambda: jax.eval_shape(run, variables, inputs))
+        return LinenNetwork(self._module, self._widths, found) if found else None
+
+    def partition(self, inputs: Any) -> dict[str, PartitionSpec]:
+        """As `Network`: by the boxes of `flax.linen.with_partitioning`."""
+        specs = linen.get_partition_spec(jax.eval_shape(self._initialize, jax.random.key(0), inputs))
+        return flatten(specs.get("params", {}))
 
     def _narrowed(self) -> AbstractContextManager[None]:
         """Layers have the widths that they were cut to, and not those that the module's code gives them."""
@@ -193,6 +227,14 @@ class FunctionsNetwork:
     def with_shapes(self, shapes: Shapes) -> Network:  # noqa: ARG002
         """As `Network`."""
         return self
+
+    def recomputing(self, variables: Variables, inputs: Any) -> Network | None:  # noqa: ARG002
+        """As `Network`: functions use jax.checkpoint themselves."""
+        return None
+
+    def partition(self, inputs: Any) -> dict[str, PartitionSpec]:  # noqa: ARG002
+        """As `Network`: functions have no rules."""
+        return {}
 
 
 def make_network(factory: Factory, field: str = "spec.model") -> Network:

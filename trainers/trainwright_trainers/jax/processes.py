@@ -1,7 +1,7 @@
 """The group of processes that train together, and the mesh of all their devices."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,13 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from trainwright_trainers.data import Array
+from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.group import GROUP_VARIABLE, GroupDirectory
 
 AXIS = "data"
 """The mesh's axis that a batch is spread over."""
+MODEL = "model"
+"""The mesh's axis that a model's weights are split along, where its own rules say so."""
 MEETING_SECONDS = 300
 """How long a process waits for the others to come."""
 HEARTBEAT_SECONDS = 10
@@ -38,15 +41,20 @@ class Processes:
         return self.rank == 0
 
     @property
-    def devices(self) -> int:
-        """Devices of all processes together."""
-        return self.mesh.size
+    def shares(self) -> int:
+        """Parts that a batch is spread over: one for each device, or for each group of them that holds one model."""
+        return self.mesh.shape[AXIS]
 
     @property
-    def own_devices(self) -> list[int]:
-        """Places of this process' devices among all."""
-        places = enumerate(self.mesh.devices.flat)
-        return [place for place, device in places if device.process_index == self.rank]
+    def own_shares(self) -> list[int]:
+        """Which of these parts this process' devices compute on."""
+        rows = enumerate(self.mesh.devices)
+        return [place for place, row in rows if any(device.process_index == self.rank for device in row)]
+
+    @property
+    def split(self) -> bool:
+        """Whether several devices hold one model together."""
+        return self.mesh.shape[MODEL] > 1
 
     @property
     def replicated(self) -> NamedSharding:
@@ -55,17 +63,35 @@ class Processes:
 
     @property
     def spread(self) -> NamedSharding:
-        """For what has a first dimension with one entry for each device."""
+        """For what has a first dimension with one entry for each share."""
         return NamedSharding(self.mesh, PartitionSpec(AXIS))
+
+    def together(self, devices: int, field: str) -> "Processes":
+        """The same, with so many devices side by side that hold one model together.
+
+        Raises:
+            ConfigurationError: the group's devices can't be divided into such groups.
+        """
+        if self.mesh.size % devices:
+            raise ConfigurationError(
+                f"{field}: {devices} devices can't hold a model together where there are {self.mesh.size}; the number"
+                " of all devices must be a multiple"
+            )
+        return replace(self, mesh=Mesh(self.mesh.devices.reshape(-1, devices), (AXIS, MODEL)))
 
     def replicate(self, tree: Any) -> Any:
         """The tree of arrays, the same in every process, on all devices."""
+        return place(tree, jax.tree.map(lambda _: self.replicated, tree))
 
-        def place(value: Any) -> jax.Array:
-            array = np.asarray(value)
-            return jax.make_array_from_callback(array.shape, self.replicated, lambda index: array[index])
+    def spread_rows(self, own: Array) -> jax.Array:
+        """This process' entries of an array with a first dimension of shares, as the array of all."""
+        return jax.make_array_from_process_local_data(self.spread, own, (self.shares, *own.shape[1:]))
 
-        return jax.tree.map(place, tree)
+    def whole(self, tree: Any) -> Any:
+        """The tree of arrays with all of each on every device; collective where models are split."""
+        if not self.split:
+            return tree
+        return jax.jit(lambda arrays: arrays, out_shardings=self.replicated)(tree)
 
     def gather(self, row: Array) -> Array:
         """The rows of all processes, by rank: [n] float64, as long in every process -> [processes, n]."""
@@ -73,6 +99,16 @@ class Processes:
             return row[None]
         bits = multihost_utils.process_allgather(row.astype(np.float64).view(np.uint32))
         return np.asarray(bits).view(np.float64)
+
+
+def place(tree: Any, shardings: Any) -> Any:
+    """The tree of arrays, the same in every process, on the devices as a tree of shardings says."""
+
+    def one(value: Any, sharding: NamedSharding) -> jax.Array:
+        array = np.asarray(value)
+        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+    return jax.tree.map(one, tree, shardings)
 
 
 def local(tree: Any) -> Any:
@@ -102,7 +138,7 @@ def meet() -> Processes:
         )
     if GROUP_VARIABLE in os.environ:
         GroupDirectory(Path(os.environ[GROUP_VARIABLE])).meet(rank)
-    return Processes(rank, size, Mesh(np.array(jax.devices()), (AXIS,)))
+    return Processes(rank, size, Mesh(np.array(jax.devices())[:, None], (AXIS, MODEL)))
 
 
 def part() -> None:

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from trainwright.api.steps import Precision
 from trainwright_trainers.jax.checkpointing import Learned
 from trainwright_trainers.jax.losses import Loss, of_samples
 from trainwright_trainers.jax.networks import Network, Tree, Variables
 from trainwright_trainers.jax.optimization import Optimization
-from trainwright_trainers.jax.processes import AXIS, Processes
+from trainwright_trainers.jax.processes import AXIS, MODEL, Processes
 from trainwright_trainers.jax.trees import map_floats
 
 
@@ -74,14 +74,27 @@ class Objective:
         return outputs.astype(jnp.float32), jax.tree.map(lambda leaf, dtype: leaf.astype(dtype), state, types)
 
 
-def make_step(objective: Objective, optimization: Optimization, processes: Processes, seed: int) -> Step:
+def make_step(
+    objective: Objective,
+    optimization: Optimization,
+    processes: Processes,
+    seed: int,
+    shardings: Learned | None = None,
+) -> Step:
     """The step, compiled when it is first called for a shape of batch.
 
     Each device computes on its own samples, with batch normalization's statistics of its own; then loss, state and
-    gradients go through one sum over all devices.
-    """
+    gradients go through one sum over all devices. Where several devices hold a model together, XLA divides what each
+    group of them computes by how its weights are split.
 
-    mesh = processes.mesh
+    Args:
+        objective: what is made small.
+        optimization: how parameters are changed.
+        processes: those that train.
+        seed: of the random numbers.
+        shardings: how what is learned lies on the devices; all of it on each when None.
+    """
+    shares = processes.shares
     constants = {} if objective.guide is None else objective.guide.constants
 
     def step(
@@ -91,24 +104,41 @@ def make_step(objective: Objective, optimization: Optimization, processes: Proce
         parameters, state = learned.variables
         batch = inputs[0], targets[0], weights[0]
         loss, state, gradients = _gradients(objective, learned.variables, constants, batch, key)
-        mean_state = map_floats(lambda leaf: leaf / mesh.size, state)
-        own, restore = ravel_pytree((loss, mean_state, gradients))
-        loss, state, gradients = restore(jax.lax.psum(own, AXIS) if mesh.size > 1 else own)
+        mean_state = map_floats(lambda leaf: leaf / shares, state)
+        loss, state, gradients = add_up((loss, mean_state, gradients), processes)
         updates, optimizer = optimization.transformation.update(gradients, learned.optimizer, parameters)
         parameters = optax.apply_updates(parameters, updates)
         told = Told(loss, jnp.asarray(optimization.rate(number), jnp.float32), optax.tree.norm(gradients))
         return Learned(Variables(parameters, state), optimizer), told
 
     everywhere, spread = PartitionSpec(), PartitionSpec(AXIS)
-    mapped = jax.shard_map(
-        step,
-        mesh=mesh,
-        in_specs=(everywhere, everywhere, spread, spread, spread, everywhere),
-        out_specs=everywhere,
+    mapped = on_shares(step, processes, (everywhere, everywhere, spread, spread, spread, everywhere))
+    result = (shardings, NamedSharding(processes.mesh, everywhere)) if shardings is not None else None
+    compiled = jax.jit(mapped, donate_argnums=0, out_shardings=result)
+    return lambda learned, *batch_and_number: compiled(learned, constants, *batch_and_number)
+
+
+def on_shares(function: Callable[..., Any], processes: Processes, in_specs: Any) -> Callable[..., Any]:
+    """The function on each share of a batch, with a result that is the same on all of them."""
+    axes = {AXIS} if processes.split else {AXIS, MODEL}  # what is left to XLA, which splits models
+    return jax.shard_map(
+        function,
+        mesh=processes.mesh,
+        in_specs=in_specs,
+        out_specs=PartitionSpec(),
+        axis_names=axes,
         check_vma=False,
     )
-    compiled = jax.jit(mapped, donate_argnums=0)
-    return lambda learned, *batch_and_number: compiled(learned, constants, *batch_and_number)
+
+
+def add_up(tree: Tree, processes: Processes) -> Tree:
+    """The sum of all shares' trees."""
+    if processes.shares == 1:
+        return tree
+    if processes.split:
+        return jax.lax.psum(tree, AXIS)
+    flat, restore = ravel_pytree(tree)  # one message instead of many
+    return restore(jax.lax.psum(flat, AXIS))
 
 
 def _gradients(

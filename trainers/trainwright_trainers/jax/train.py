@@ -10,7 +10,8 @@ from trainwright_trainers.runtime.context import StepContext
 
 def run(step: StepContext) -> StepResult:
     """Train on all processes; the first one measures the model and publishes it as the step's artifact."""
-    group, wanted = begin(step), wanted_model(step)
+    wanted = wanted_model(step)
+    group = begin(step, wanted)
     prepared = prepare(step, group.processes, wanted)
     group.losses.lap("start")
     trained = fit(step, group, prepared)
