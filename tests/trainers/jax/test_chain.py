@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 
 from tests.trainers.jax.conftest import after
+from tests.trainers.optimized import operators_run
 from tests.trainers.runs import DIGITS, Job, run_here
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory
@@ -111,7 +112,7 @@ def test_an_onnx_model_takes_any_batch_and_answers_alike(
 
 
 def test_a_quantized_model_is_smaller_and_nearly_as_good(
-    trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch
+    trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     job, result = trained
     quantized = after(job, "quantize", {"scheme": "int8-static", "calibrationSamples": 100}, monkeypatch)
@@ -123,6 +124,9 @@ def test_a_quantized_model_is_smaller_and_nearly_as_good(
     recipe = {"scheme": "int8-static", "backend": "onnxruntime", "calibrationSamples": 100}
     assert description["recipe"]["quantized"] == recipe
     assert description["parent"]["name"] == "train"
+    operators = operators_run(job.root / "steps" / "quantize" / "artifact" / "model.onnx", tmp_path)
+    assert sum(operators[name] for name in ("QLinearConv", "QLinearMatMul", "MatMulIntegerToFloat", "QGemm")) > 1
+    assert not operators.keys() & {"Conv", "FusedConv", "Gemm", "MatMul"}, operators
 
 
 def test_weights_of_another_model_are_refused(trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,11 +79,7 @@ def test_batch_and_rate_follow_the_processes_and_a_resumed_schedule_fits_them(
 
 @pytest.mark.parametrize("rank", [0, 2])
 def test_a_halted_process_ends_the_group_in_time_and_is_named(rank: int, tmp_path: Path) -> None:
-    options = BRIEF | {
-        "epochs": 100_000,
-        "collectives": {"timeoutSeconds": TIMEOUT, "nccl": [_nccl("NCCL_DEBUG", "WARN")]},
-    }
-    job = Job(tmp_path / "job", options)
+    job = Job(tmp_path / "job", BRIEF | {"epochs": 100_000, "collectives": {"timeoutSeconds": TIMEOUT}})
     with pods(job, processes=3) as (pod,):
         _wait_until(lambda: (job.directory / "history.jsonl").exists() and len(job.history()) > 20)
         worker = next(process for process in pod.workers() if process.environ().get("RANK") == str(rank))
@@ -102,17 +98,15 @@ def test_a_halted_process_ends_the_group_in_time_and_is_named(rank: int, tmp_pat
 
 def test_a_process_that_is_stuck_in_its_own_code_is_named(tmp_path: Path) -> None:
     environment = {"ONCE": str(tmp_path / "once"), "AT": "10", "AT_RANK": "1"}
-    options = BRIEF | {"loss": "tests.trainers.user_code:loss_that_waits", "collectives": {"timeoutSeconds": TIMEOUT}}
+    collectives = {"timeoutSeconds": TIMEOUT, "nccl": [{"name": "NCCL_DEBUG", "value": "WARN"}]}
+    options = BRIEF | {"loss": "tests.trainers.user_code:loss_that_waits", "collectives": collectives}
     ended = run_group(Job(tmp_path / "job", options, environment=environment), 2)
     assert time.time() - (tmp_path / "once").stat().st_mtime < IN_TIME
     assert ended.exit_code == 1
     assert ended.result.fault is not None
     assert (ended.result.fault.kind, ended.result.fault.rank) == ("HungProcess", 1)
     assert ended.result.fault.message.startswith("rank 1 stood still while the others waited 10 s for it")
-
-
-def _nccl(name: str, value: str) -> dict[str, str]:
-    return {"name": name, "value": value}
+    assert (tmp_path / "once").read_text() == "WARN", "NCCL's settings are those of every process"
 
 
 def _wait_until(condition: object, seconds: float = 120) -> None:

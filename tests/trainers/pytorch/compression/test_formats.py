@@ -221,6 +221,13 @@ def test_batch_size_that_the_models_code_fixes_is_an_error_in_a_pt2(storage: Pat
         run(context(storage, export_step("pt2"), model=model))
 
 
+def test_batch_size_that_a_trace_fixes_is_caught(storage: Path) -> None:
+    step = context(storage, export_step("torchscript-trace"), model=published(storage, "FixedBatch"))
+    with pytest.raises(ParityError, match="fails on a batch of 1"):
+        run(step)
+    assert not step.output.exists()
+
+
 def test_traced_way_that_depends_on_the_numbers_is_caught(storage: Path) -> None:
     model = published(storage, "Branching")
     step = context(storage, {"name": "traced", "export": {"format": "torchscript-trace"}}, model=model)
