@@ -79,7 +79,11 @@ CAPABILITIES = {
         train_options=("activationCheckpointing", "tensorParallel"),
     ),
     "mxnet": Capabilities(
-        kinds=("train", "evaluate"),
+        kinds=("train", "distill", "prune", "quantize", "export", "evaluate", "profile"),
+        prune_methods=("l1-unstructured", "l1-semi-structured"),
+        quantize_schemes=("int8-static",),
+        quantize_backends=("onnxruntime", "mxnet"),
+        export_formats=("onnx", "mxnet-symbol"),
         optimizers=(
             *("AdaDelta", "AdaGrad", "Adam", "AdamW", "Adamax", "Ftrl", "LAMB", "NAG", "RMSProp", "SGD", "Signum"),
         ),

@@ -235,9 +235,10 @@ class Quantize(Model):
     for each input: for transformers and recurrent networks. `int8-weight-only` stores small weights and computes in
     floats. `float16` stores weights in half precision."""
 
-    backend: Literal["onnxruntime", "torchao", "litert"] | None = None
-    """What quantizes: `onnxruntime`, the default, and `torchao` (PT2E) make an ONNX model, `litert` a TFLite one. With
-    TensorFlow and `int8-static` that takes and gives integers, else floats."""
+    backend: Literal["onnxruntime", "torchao", "litert", "mxnet"] | None = None
+    """What quantizes: `onnxruntime`, the default, and `torchao` (PT2E) make an ONNX model, `litert` a TFLite one,
+    `mxnet` (quantize_net) a symbol that only MXNet runs. With TensorFlow and `litert`, `int8-static` takes and gives
+    integers, else floats."""
 
     calibration_samples: int = Field(default=512, ge=1, le=1_000_000)
     """Samples of the calibration split that set the activations' ranges. The validation split is never used for it."""

@@ -1,17 +1,13 @@
 """An artifact of any format as something that can be measured."""
 
 from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 
 from trainwright.api.steps import Factory
-from trainwright_trainers.data import Array
-from trainwright_trainers.evaluation import Predict, Subject
+from trainwright_trainers.evaluation import Subject
 from trainwright_trainers.evaluation.onnx import onnx_subject
 from trainwright_trainers.mxnet.artifacts import load_model
 from trainwright_trainers.mxnet.networks import kept
-from trainwright_trainers.mxnet.tensors import as_nd
+from trainwright_trainers.mxnet.programs import predict_by, symbol_subject
 from trainwright_trainers.runtime.artifacts import Artifact
 from trainwright_trainers.runtime.errors import ConfigurationError
 
@@ -20,7 +16,7 @@ def gluon_subject(artifact: Artifact, factory: Factory) -> Subject:
     """A Gluon model on the CPU; on how many threads it runs is the whole process' matter."""
     model = load_model(artifact, factory)
     return Subject(
-        open=lambda _threads: open_model(model),
+        open=lambda _threads: predict_by(model),
         weights=lambda: (values.asnumpy() for name, values in kept(model).items() if name.startswith("parameters/")),
         size_bytes=artifact.size_bytes,
     )
@@ -29,6 +25,7 @@ def gluon_subject(artifact: Artifact, factory: Factory) -> Subject:
 SUBJECTS: dict[str, Callable[[Artifact, Factory], Subject]] = {
     "safetensors": gluon_subject,
     "onnx": lambda artifact, _factory: onnx_subject(artifact),
+    "mxnet-symbol": lambda artifact, _factory: symbol_subject(artifact),
 }
 """By the artifact's format."""
 
@@ -47,12 +44,3 @@ def subject_of(artifact: Artifact, factory: Factory) -> Subject:
             f" {', '.join(SUBJECTS)}"
         )
     return SUBJECTS[format](artifact, factory)
-
-
-def open_model(model: Any) -> Predict:
-    """A Gluon block on the CPU, as a function of arrays."""
-
-    def predict(batch: Array) -> Array:
-        return np.asarray(model(as_nd(batch)).asnumpy(), np.float32)
-
-    return predict

@@ -1,6 +1,7 @@
 """From the user's configuration to what is trained, checked on a small batch."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import mxnet as mx
 import numpy as np
@@ -37,6 +38,8 @@ class Prepared:
     state: TrainingState
     sample: Array
     """Some inputs, [n, ...]."""
+    device: Any
+    """The mxnet.Context that it is trained on."""
 
     @property
     def options(self) -> Train:
@@ -67,7 +70,9 @@ def prepare(step: StepContext, processes: Processes, wanted: Wanted) -> Prepared
         fill(model, wanted.source)
     objective = Objective(model, loss)
     _check(objective, inputs, targets, splits, wanted, processes)
-    return Prepared(wanted, splits, objective, TrainingState(model, optimization), model_input(inputs))
+    return Prepared(
+        wanted, splits, objective, TrainingState(model, optimization), model_input(inputs), processes.device
+    )
 
 
 def _check(

@@ -10,7 +10,8 @@ from trainwright_trainers.data import Array, Dataset
 from trainwright_trainers.evaluation import compare_exactly
 from trainwright_trainers.mxnet.artifacts import write_model
 from trainwright_trainers.mxnet.networks import kept, make_network
-from trainwright_trainers.mxnet.predictors import open_model, subject_of
+from trainwright_trainers.mxnet.predictors import subject_of
+from trainwright_trainers.mxnet.programs import predict_by
 from trainwright_trainers.runtime.artifacts import Artifact, drafted
 from trainwright_trainers.runtime.context import StepContext
 
@@ -54,7 +55,7 @@ def publish_model(
         name = context.configuration.step.name
         lineage = parent.as_parent if parent else None
         made = write_model(draft, alone, sample, name=name, factory=factory, recipe=recipe, parent=lineage)
-        parity = compare_exactly(open_model(alone), subject_of(made, factory).open(1), validation)
+        parity = compare_exactly(predict_by(alone), subject_of(made, factory).open(1), validation)
         return publish(
             context,
             made,

@@ -10,7 +10,12 @@ os.environ.setdefault("MXNET_STORAGE_FALLBACK_LOG_VERBOSE", "0")  # read when MX
 
 STEPS = {
     "train": "trainwright_trainers.mxnet.train",
+    "distill": "trainwright_trainers.mxnet.distill",
+    "prune": "trainwright_trainers.mxnet.prune",
+    "quantize": "trainwright_trainers.mxnet.quantize",
+    "export": "trainwright_trainers.mxnet.export",
     "evaluate": "trainwright_trainers.mxnet.evaluate",
+    "profile": "trainwright_trainers.mxnet.profile",
 }
 """Kind of step -> the module whose `run` carries it out."""
 
