@@ -1,13 +1,14 @@
 """Pruned Keras models are what they say: sparse ones stay sparse, cut ones are really smaller and load again."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from tests.trainers.runs import DIGITS, Job, run_here
-from tests.trainers.tensorflow.conftest import after
+from tests.trainers.tensorflow.conftest import TRAIN, after
 from trainwright.api.contract import StepResult
 from trainwright_trainers.chain.prune.l1_semi_structured import prune_l1_semi_structured
 from trainwright_trainers.chain.prune.l1_structured import prune_l1_structured
@@ -100,7 +101,7 @@ def test_a_size_in_the_models_code_ties_what_it_touches(candidate) -> None:
 
 @of("own_code")
 def test_a_model_without_a_graph_is_refused_by_channel_and_pruned_by_weight(candidate) -> None:
-    with pytest.raises(ConfigurationError, match=r"follows the layers of keras\.Sequential .* OwnCode"):
+    with pytest.raises(ConfigurationError, match=r"follows keras\.Sequential and .*, spec\.model is a OwnCode"):
         prune_l1_structured(candidate, SAMPLE, target(0.5))
     pruned = prune_l1_unstructured(candidate, SAMPLE, target(0.5))
     assert all((array == 0).mean() == 0.5 for name, array in pruned.model.arrays.items() if name.endswith("kernel"))
@@ -115,6 +116,7 @@ def test_semi_structured_pruning_keeps_two_of_four_along_the_inputs(candidate) -
     assert ((by_name["free"].reshape(3, 4, 16) != 0).sum(axis=1) == 2).all()
     assert ((by_name["beside"].reshape(1, 1, 2, 4, 4) != 0).sum(axis=3) == 2).all()
     assert (by_name["stem"] != 0).all()
+    assert pruned.notes == ["these weights stayed whole, as their number of inputs is no multiple of 4: stem/kernel"]
 
 
 @pytest.mark.slow
@@ -133,6 +135,24 @@ def test_a_cut_model_recovers_is_smaller_and_is_cut_and_trained_again(
     assert quarter.metrics.parameters < 0.5 * half.metrics.parameters
     again = after(job, "train", {"epochs": 1, "batchSize": 64}, monkeypatch, source="quarter", name="again")
     assert again.metrics.parameters == quarter.metrics.parameters
+
+
+@pytest.mark.slow
+def test_a_model_with_a_layer_of_its_own_goes_through_the_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = {"factory": "trainwright_trainers.tensorflow.models:transformer", "args": {"depth": 1}}
+    job = Job(tmp_path / "job", TRAIN, model, framework="tensorflow")
+    code, before = run_here(job, monkeypatch)
+    assert code == 0, before
+    assert before.metrics.accuracy > 0.8
+    pruned = after(job, "prune", {"method": "l1-structured", "amount": 0.5, **FINETUNED}, monkeypatch)
+    assert pruned.metrics.parameters < 0.7 * before.metrics.parameters
+    assert pruned.metrics.accuracy > before.metrics.accuracy - 0.1
+    (note,) = pruned.notes
+    assert note.startswith("these layers kept all channels"), "what attention takes and gives stays whole"
+    again = after(job, "evaluate", {}, monkeypatch, source="prune")
+    assert again.metrics.accuracy == pruned.metrics.accuracy
 
 
 @pytest.mark.slow

@@ -59,6 +59,8 @@ class Structure:
     there is only one input."""
     unfollowed: str = ""
     """Why the model's operations can't be followed, where that is so."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What people call the weights, where these have other names."""
 
 
 Kept = Mapping[str, Array]

@@ -84,7 +84,8 @@ def finetune_epochs(
         context: the step.
         feeder: reads the training split.
         samples: of the training split.
-        learn: (batch, optimizer steps done so far) -> its mean loss; nothing is waited for.
+        learn: (batch, optimizer steps done so far) -> its mean loss, or None for a batch that is left out; nothing is
+            waited for.
         read: waits for such losses.
         number: which of `prune.iterations` it is, from 0: each sees the samples in another order.
 
@@ -103,9 +104,11 @@ def finetune_epochs(
         for batch in feeder.epoch(Position(epoch)):
             if context.stop.requested:
                 return False
-            losses.append(learn(batch, done))
-            sizes.append(batch.samples)
-            done += 1
-        loss = sum(loss * size for loss, size in zip(read(losses), sizes, strict=True)) / samples
-        report_finetuning(context, epoch + 1, done, loss, samples / (time.monotonic() - begun))
+            loss = learn(batch, done)
+            if loss is not None:
+                losses.append(loss)
+                sizes.append(batch.samples)
+                done += 1
+        mean = sum(loss * size for loss, size in zip(read(losses), sizes, strict=True)) / samples
+        report_finetuning(context, epoch + 1, done, mean, samples / (time.monotonic() - begun))
     return True

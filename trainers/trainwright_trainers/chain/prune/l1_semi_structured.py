@@ -28,7 +28,7 @@ def prune_l1_semi_structured(
     zeros, whole = {}, []
     for name, (weight, inputs) in prunable_weights(model).items():
         if inputs is None or weight.shape[inputs] % GROUP:
-            whole.append(name)
+            whole.append(model.structure.labels.get(name, name))
         else:
             zeros[name] = smallest_of_four(weight, inputs, int(GROUP * target.amount))
     if not zeros:

@@ -1,18 +1,15 @@
 """Training after pruning, so that what is left makes up for what was removed."""
 
-import math
-import time
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from trainwright_trainers.chain.pruning import report_finetuning
+from trainwright_trainers.chain.pruning import finetune_epochs
 from trainwright_trainers.chain.source import field_of
 from trainwright_trainers.data import Dataset
-from trainwright_trainers.data.order import Position
 from trainwright_trainers.pytorch import randomness
-from trainwright_trainers.pytorch.feeding import Feeder
+from trainwright_trainers.pytorch.feeding import Batch, Feeder
 from trainwright_trainers.pytorch.losses import make_loss
 from trainwright_trainers.pytorch.optimization import make_optimizer
 from trainwright_trainers.pytorch.processes import this_process
@@ -29,10 +26,10 @@ def finetune(
         model: the pruned model; it comes back in evaluation mode on the CPU.
         train: the training split.
         zeros: by parameter, a boolean tensor of its shape: where it must stay zero.
-        number: which of `prune.iterations` it is, from 0: each sees the samples in another order.
+        number: which of `prune.iterations` it is, from 0.
 
     Returns:
-        Whether it came to the end; false when the step was asked to stop. Nothing is saved on the way.
+        Whether it came to the end; false when the step was asked to stop.
 
     Raises:
         ConfigurationError: there is no such optimizer or loss.
@@ -47,25 +44,23 @@ def finetune(
     feeder = Feeder(train, process, seed=configuration.seed, batch_size=options.batch_size, parts=1)
     held = [(model.get_parameter(name), mask.to(process.device)) for name, mask in zeros.items()]
     randomness.seed_all(configuration.seed, process.rank)
-    first = number * options.finetune_epochs
-    step = first * math.ceil(len(train) / options.batch_size)
-    context.history.begin(step)
-    for epoch in range(first, first + options.finetune_epochs):
-        begun, total = time.monotonic(), 0.0
-        for batch in feeder.epoch(Position(epoch)):
-            if context.stop.requested:
-                return False
-            if batch.samples == 1 < len(train):
-                continue  # batch normalization can't train on the one sample that is left over; the next epoch has it
-            (part,) = batch.parts
-            value = loss(model(part.inputs), part.targets)
-            optimizer.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            keep_zero(held)
-            total += float(value.detach()) * batch.samples
-            step += 1
-        report_finetuning(context, epoch + 1, step, total / len(train), len(train) / (time.monotonic() - begun))
+
+    def learn(batch: Batch, done: int) -> Tensor | None:  # noqa: ARG001 - torch keeps the count of its random numbers
+        if batch.samples == 1 < len(train):
+            return None  # batch normalization can't train on the one sample that is left over; the next epoch has it
+        (part,) = batch.parts
+        value = loss(model(part.inputs), part.targets)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        keep_zero(held)
+        return value.detach()
+
+    def read(losses: list[Tensor]) -> list[float]:
+        return [float(value) for value in losses]
+
+    if not finetune_epochs(context, feeder, len(train), learn, read, number):
+        return False
     model.cpu().eval()
     return True
 

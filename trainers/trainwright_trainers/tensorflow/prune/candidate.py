@@ -40,15 +40,18 @@ class Candidate:
         names = {id(variable): name for name, variable in variables.items()}
         kernels = {names[id(layer.kernel)]: (layer, inputs) for layer, inputs in weighted_layers(self.model)}
         weights = {name: inputs for name, (_, inputs) in kernels.items()}
+        labels = {name: f"{layer.name}/kernel" for name, (layer, _) in kernels.items()}
         if graph_of(self.model) is None:
-            reason = f"it follows the layers of keras.Sequential and of keras.Model(inputs, outputs); spec.model is a \
-{type(self.model).__name__}"
-            return Structure([], [], weights, reason)
+            kind = type(self.model).__name__
+            reason = (
+                f"it follows keras.Sequential and keras.Model(inputs, outputs) layer by layer, spec.model is a {kind}"
+            )
+            return Structure([], [], weights, reason, labels)
         follower = Follower(variables)
         (output,) = follower.follow(self.model, [Shape.new(self.sample.shape, fixed=True)])
         found = structure_from(follower.shapes, follower.layers, output)
         whole = [kernels[name][0].name for name in found.whole]
-        return replace(found, whole=whole, weights=weights)
+        return replace(found, whole=whole, weights=weights, labels=labels)
 
     def made_of(self, arrays: Arrays) -> "Candidate":
         """As `Prunable`."""
@@ -67,6 +70,8 @@ def weighted_layers(model: Any) -> Iterator[tuple[Any, int | None]]:
     """The linear and convolutional layers at any depth, each with its kernel's dimension along the layer's inputs; none
     where there is only one input."""
     for layer in model._flatten_layers():
+        if not layer.built:
+            continue
         if isinstance(layer, layers.Dense):
             yield layer, 0
         elif isinstance(layer, layers.EinsumDense):
