@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.local.runs import Run, manifest, python_step
+from trainwright.api.loading import read_manifests
 
 Start = Callable[..., Run]
+
+EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
 
 
 def test_steps_run_in_order_and_the_object_is_left_with_its_status(start: Start) -> None:
@@ -74,3 +77,32 @@ def test_result_that_a_program_writes_is_held_to_the_gate(start: Start) -> None:
     assert run.wait() == 1
     assert "accuracy 0.5 is not at least 0.9" in run.said
     assert "GateMissed" in run.said
+
+
+def test_tensorflow_program_has_its_roles_and_ends_with_its_chief(start: Start, tmp_path: Path) -> None:
+    program = (
+        "import json, os, time\n"
+        "config = json.loads(os.environ['TF_CONFIG'])\n"
+        "print(json.dumps(config), flush=True)\n"
+        "time.sleep(3600 if config['task']['type'] in ('ps', 'worker') else 0.5)\n"
+    )
+    step = python_step("own", program, distributed=True)
+    step["run"]["roles"] = {"chief": 1, "ps": 1, "evaluator": 1}
+    run = start(manifest([step], framework="tensorflow", workers={"replicas": 5}))
+    assert run.wait(60) == 0, run.said
+    seen = [json.loads((run.output / "logs" / f"job-own-{index}.log").read_text()) for index in range(5)]
+    tasks = [("chief", 0), ("worker", 0), ("worker", 1), ("ps", 0), ("evaluator", 0)]
+    assert [(config["task"]["type"], config["task"]["index"]) for config in seen] == tasks
+    assert {json.dumps(config["cluster"]) for config in seen} == {json.dumps(seen[0]["cluster"])}
+    cluster = seen[0]["cluster"]
+    assert {role: len(addresses) for role, addresses in cluster.items()} == {"chief": 1, "worker": 2, "ps": 1}
+    assert len({address for addresses in cluster.values() for address in addresses}) == 4
+
+
+@pytest.mark.slow
+def test_example_of_parameter_servers_trains(start: Start) -> None:
+    (body,) = read_manifests(EXAMPLES / "own-tensorflow-program.yaml")
+    body["spec"]["steps"][0]["run"]["command"] = ["python", str(EXAMPLES / "own_tensorflow_program.py")]
+    run = start(body)
+    assert run.wait(300) == 0, run.said
+    assert "slope 3.0" in (run.output / "logs" / "own-tensorflow-servers-0.log").read_text()

@@ -1,6 +1,8 @@
 """What a step's container is told: its configuration, its directories, its rendezvous."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from tests.manifests.build import SCRIPT, environment_of, example, make_job, trainer_of
+from tests.manifests.build import SCRIPT, children, environment_of, example, make_job, trainer_of
 from trainwright.api.contract import StepConfiguration
 from trainwright.local.site import LocalSite
 from trainwright.manifests.environment import processes_per_worker, step_environment
@@ -247,3 +249,29 @@ def test_a_step_on_one_pod_has_one_process() -> None:
         steps=[SCRIPT | {"run": {"command": ["x"], "distributed": False}}], workers={"processesPerWorker": 4}
     )
     assert environment_of(job)["WORLD_SIZE"] == "1"
+
+
+def test_roles_of_a_tensorflow_program_share_one_cluster_and_the_step_ends_with_the_first() -> None:
+    step = {"name": "script", "run": {"command": ["./fit", "$(TRAINWRIGHT_ROOT)"], "roles": {"ps": 1, "evaluator": 1}}}
+    job = make_job(framework="tensorflow", workers={"replicas": 4}, steps=[step])
+    variables = started(job)
+    assert json.loads(variables["TRAINWRIGHT_TF_CLUSTER"]) == {
+        "worker": ["digits-script-0.digits:2222", "digits-script-1.digits:2222"],
+        "ps": ["digits-script-2.digits:2222"],
+    }
+    assert "TF_CONFIG" not in variables
+    assert trainer_of(job)["command"][-2:] == ["./fit", "$(TRAINWRIGHT_ROOT)"]
+    assert children(job)["Job"]["spec"]["successPolicy"] == {"rules": [{"succeededIndexes": "0"}]}
+    assert "successPolicy" not in children(make_job(framework="tensorflow"))["Job"]["spec"]
+
+
+def test_each_pod_finds_its_role_by_its_index() -> None:
+    step = {"name": "script", "run": {"command": ["printenv", "TF_CONFIG"], "roles": {"chief": 1, "ps": 1}}}
+    job = make_job(framework="tensorflow", workers={"replicas": 3}, steps=[step])
+    found = []
+    for index in range(3):
+        known = started(job, index=index)
+        command = [expand(word, known) for word in trainer_of(job)["command"]]
+        said = subprocess.run(command, env=known | {"PATH": os.defpath}, capture_output=True, text=True, check=True)
+        found.append(json.loads(said.stdout)["task"])
+    assert found == [{"type": role, "index": 0} for role in ("chief", "worker", "ps")]

@@ -34,6 +34,12 @@ def _batch_rule(kind: str, train: str) -> Rule:
     )
 
 
+_WITH_ROLES = "has(s.run) && has(s.run.roles)"
+_OTHERS = "s.run.roles.chief + s.run.roles.ps + s.run.roles.evaluator"
+_TOO_MANY = f"{_WITH_ROLES} && {_OTHERS} >= self.workers.replicas"
+_FIRST_TOO_MANY = f"self.steps.filter(s, {_TOO_MANY})[0]"
+
+
 class TrainingJobSpec(Model):
     """What the user wants."""
 
@@ -106,6 +112,22 @@ class TrainingJobSpec(Model):
             for metric in METRICS
         ),
         *(_batch_rule(kind, train) for kind, train in (("train", "s.train"), ("distill", "s.distill.train"))),
+        Rule(
+            f"self.framework == 'tensorflow' || !self.steps.exists(s, {_WITH_ROLES})",
+            "step %s: run.roles are those of TF_CONFIG, for the framework tensorflow",
+            ".steps",
+            (f"self.steps.filter(s, {_WITH_ROLES})[0].name",),
+        ),
+        Rule(
+            f"!self.steps.exists(s, {_TOO_MANY})",
+            "step %s: run.roles take %s of the %s workers; at least one must be left",
+            ".steps",
+            (
+                f"{_FIRST_TOO_MANY}.name",
+                _OTHERS.replace("s.run", f"{_FIRST_TOO_MANY}.run"),
+                "self.workers.replicas",
+            ),
+        ),
         *CAPABILITY_RULES,
         *(
             Rule(f"self.{field} == oldSelf.{field}", _CHANGED, f".{field}")

@@ -344,6 +344,20 @@ class Profile(Model):
     """The optimizer; the model that it changes is thrown away."""
 
 
+class Roles(Model):
+    """How many of the workers are something else than a worker of TF_CONFIG's cluster; the rest are its workers."""
+
+    chief: int = Field(default=0, ge=0, le=1)
+    """Whether the first one is the chief. The step is done when the chief is, else when worker 0 is; then the others
+    are stopped."""
+
+    ps: int = Field(default=0, ge=0, le=1000)
+    """Parameter servers."""
+
+    evaluator: int = Field(default=0, ge=0, le=1)
+    """Whether the last one is the evaluator, which knows the cluster and is no part of it."""
+
+
 class Run(Model):
     """The user's own program, with the same rendezvous environment and directories that the trainers get."""
 
@@ -355,6 +369,18 @@ class Run(Model):
 
     distributed: bool = True
     """Whether it runs on every worker of the group, or once."""
+
+    roles: Roles | None = None
+    """TensorFlow only: how many of the workers are chief, parameter servers and evaluator in TF_CONFIG. The image must
+    have a shell, /bin/sh."""
+
+    rules: ClassVar = (
+        Rule(
+            "!has(self.roles) || self.distributed",
+            "a program that runs once has no roles: distributed must be true",
+            ".distributed",
+        ),
+    )
 
 
 class Factory(Model):

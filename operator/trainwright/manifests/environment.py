@@ -27,6 +27,7 @@ from trainwright.manifests.names import (
     storage_folder,
 )
 from trainwright.manifests.rendezvous import Group, rendezvous_environment
+from trainwright.manifests.roles import tasks_of
 from trainwright.manifests.site import Site
 
 TERMINATION_PATH = "/dev/termination-log"
@@ -123,7 +124,7 @@ def _group(job: TrainingJob, step: Step, site: Site) -> Group:
     replicas = job.spec.workers.replicas if step.distributed else 1
     endpoints = tuple(site.endpoint(job, step, index) for index in range(replicas))
     processes = processes_per_worker(job) if step.distributed else 1
-    return Group(endpoints, processes, bounds_of(job, step))
+    return Group(endpoints, processes, bounds_of(job, step), tasks_of(job, step))
 
 
 def _plain(values: Mapping[str, str]) -> list[EnvVar]:

@@ -17,6 +17,7 @@ from trainwright.manifests.names import (
     service_name,
     storage_folder,
 )
+from trainwright.manifests.roles import tasks_of, with_task
 from trainwright.manifests.security import restricted_container, restricted_pod
 from trainwright.manifests.site import METRICS_PORT, Site
 
@@ -95,13 +96,21 @@ def _trainer(job: TrainingJob, step: Step, site: Site, input_path: str | None) -
         "securityContext": {"readOnlyRootFilesystem": True, **(users.get("securityContext") or {})},
         "name": TRAINER_CONTAINER,
         "image": image,
-        "command": list(run.command) if run else ["python", "-m", f"trainwright_trainers.{job.spec.framework}"],
+        "command": with_task(run.command, tasks_of(job, step))
+        if run
+        else ["python", "-m", f"trainwright_trainers.{job.spec.framework}"],
         "env": _ours_first("name", step_environment(job, step, site, input_path), users.get("env")),
         "ports": _ours_first("containerPort", [metrics], users.get("ports")),
         "volumeMounts": _ours_first("mountPath", mounts, users.get("volumeMounts")),
         "terminationMessagePath": TERMINATION_PATH,
         "terminationMessagePolicy": "File",
     }
+
+
+def _command(job: TrainingJob, step: Step) -> list[str]:
+    if step.run is None:
+        return ["python", "-m", f"trainwright_trainers.{job.spec.framework}"]
+    return with_task(step.run.command, tasks_of(job, step))
 
 
 def _ours_first(key: str, ours: Sequence[Object], users: Sequence[Object] | None) -> list[Object]:

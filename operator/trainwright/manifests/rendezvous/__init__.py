@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from trainwright.manifests.rendezvous import jax, mxnet, pytorch, tensorflow
-from trainwright.manifests.rendezvous.group import Group
+from trainwright.manifests.rendezvous.group import Group, Task
 
-__all__ = ["Group", "rendezvous_environment"]
+__all__ = ["Group", "Task", "rendezvous_environment"]
 
 _FRAMEWORKS: dict[str, Callable[[Group], dict[str, str]]] = {
     "pytorch": pytorch.environment,

@@ -11,6 +11,14 @@ INDEX = f"$({INDEX_VARIABLE})"
 
 
 @dataclass(frozen=True)
+class Task:
+    """What one worker is in TF_CONFIG."""
+
+    role: str
+    number: int
+
+
+@dataclass(frozen=True)
 class Group:
     """Workers and their processes.
 
@@ -18,11 +26,13 @@ class Group:
         endpoints: where each worker listens, by index.
         processes: how many processes each worker has.
         bounds: the sizes that the group may take on while it runs; none when it keeps its size.
+        tasks: what each worker is, by index, where they are not all alike.
     """
 
     endpoints: tuple[Endpoint, ...]
     processes: int
     bounds: Bounds | None = None
+    tasks: tuple[Task, ...] = ()
 
     @property
     def world_size(self) -> int:
