@@ -3,6 +3,7 @@
 import json
 import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from trainwright_trainers.data.order import Course, Position
 from trainwright_trainers.pytorch import randomness
 from trainwright_trainers.pytorch.processes import Processes
 from trainwright_trainers.pytorch.trees import Json, Snapshots, flatten, unflatten
-from trainwright_trainers.runtime.checkpointing import STATE, TENSORS, other_training
+from trainwright_trainers.runtime.checkpointing import STATE, TENSORS, other_training, restore_newest
 from trainwright_trainers.runtime.checkpoints import Checkpoint, Checkpoints
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.saving import BackgroundSaver
@@ -164,13 +165,11 @@ class Checkpointing:
         Returns:
             Its optimizer step, None when there is none; and notes on damaged ones that were passed over.
         """
-        newest, notes = self._checkpoints.newest() if self._processes.first else (None, [])
-        step = agree(newest.step if newest else -1, self._processes)
-        if step >= 0:
+
+        def read(step: int, newest: Checkpoint | None) -> None:
             self._read(newest or self._checkpoints.read(step), state)
-        if self._processes.first:
-            self._checkpoints.drop_after(step)
-        return (step if step >= 0 else None), notes
+
+        return restore_newest(self._checkpoints, self._processes.first, partial(agree, self._processes), read)
 
     def _read(self, checkpoint: Checkpoint, state: TrainingState) -> None:
         tensors = safetensors.torch.load_file(checkpoint.directory / TENSORS)
@@ -179,7 +178,7 @@ class Checkpointing:
         restore_random(random_states, self._processes)
 
 
-def agree(number: int, processes: Processes) -> int:
+def agree(processes: Processes, number: int) -> int:
     """The first process' number, in all; collective."""
     chosen = torch.tensor([number])
     processes.synchronize(iter([chosen]))

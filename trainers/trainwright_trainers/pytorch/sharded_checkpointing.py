@@ -6,6 +6,7 @@ written in its other one: safetensors, whose headers tell which part of which te
 
 import json
 import warnings
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
@@ -24,7 +25,7 @@ from trainwright_trainers.pytorch.checkpointing import TrainingState, agree, res
 from trainwright_trainers.pytorch.processes import Processes
 from trainwright_trainers.pytorch.sharding import own_part
 from trainwright_trainers.pytorch.trees import Snapshot, Snapshots
-from trainwright_trainers.runtime.checkpointing import STATE, TENSORS, other_training
+from trainwright_trainers.runtime.checkpointing import STATE, TENSORS, other_training, restore_newest
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.saving import BackgroundSaver
 
@@ -74,13 +75,11 @@ class ShardedCheckpointing:
         Returns:
             Its optimizer step, None when there is none; and notes on damaged ones that were passed over.
         """
-        newest, notes = self._checkpoints.newest() if self._processes.first else (None, [])
-        step = agree(newest.step if newest else -1, self._processes)
-        if step >= 0:
+
+        def read(step: int, _newest: object) -> None:
             self._read(self._checkpoints.place(step), state)
-        if self._processes.first:
-            self._checkpoints.drop_after(step)
-        return (step if step >= 0 else None), notes
+
+        return restore_newest(self._checkpoints, self._processes.first, partial(agree, self._processes), read)
 
     def _write(self, tensors: dict[str, Tensor], directory: Path) -> None:
         """Write this process' part; an OSError when some process could not write its own."""

@@ -86,20 +86,47 @@ class Checkpointing(ABC, Generic[State]):
         Returns:
             Its optimizer step, None when there is none; and notes on damaged ones that were passed over.
         """
-        newest, notes = self._checkpoints.newest() if self._group.first else (None, [])
-        chosen = self._group.gather(np.array([newest.step if newest else -1], np.float64))
-        step = int(chosen[0, 0])
-        if step >= 0:
+
+        def read(step: int, newest: Checkpoint | None) -> None:
             self._read(newest or self._checkpoints.read(step), state)
-        if self._group.first:
-            self._checkpoints.drop_after(step)
-        return (step if step >= 0 else None), notes
+
+        return restore_newest(self._checkpoints, self._group.first, self._agree, read)
+
+    def _agree(self, number: int) -> int:
+        """The first process' number, in all; collective."""
+        return int(self._group.gather(np.array([number], np.float64))[0, 0])
 
     def _read(self, checkpoint: Checkpoint, state: State) -> None:
         written: dict[str, Any] = json.loads((checkpoint.directory / STATE).read_text(encoding="utf-8"))
         self.read(checkpoint.directory / TENSORS, state)
         state.position = Position(**written["position"])
         state.step = written["step"]
+
+
+def restore_newest(
+    checkpoints: Checkpoints,
+    first: bool,
+    agree: Callable[[int], int],
+    read: Callable[[int, Checkpoint | None], None],
+) -> tuple[int | None, list[str]]:
+    """Have all processes go on from the newest whole checkpoint, and remove what is newer; collective.
+
+    Args:
+        checkpoints: the step's.
+        first: whether this is the process that looks for it.
+        agree: gives the first process' number to all.
+        read: takes on the checkpoint of a step; the first process has found it whole already.
+
+    Returns:
+        Its optimizer step, None when there is none; and notes on damaged ones that were passed over.
+    """
+    newest, notes = checkpoints.newest() if first else (None, [])
+    step = agree(newest.step if newest else -1)
+    if step >= 0:
+        read(step, newest)
+    if first:
+        checkpoints.drop_after(step)
+    return (step if step >= 0 else None), notes
 
 
 def other_training(error: BaseException) -> ConfigurationError:
