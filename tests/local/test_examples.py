@@ -1,4 +1,4 @@
-"""The examples of PyTorch that no other test runs, as a user runs them, with a small model that is trained briefly."""
+"""Examples that no other test runs, all of PyTorch's and some of others', as a user runs them, but small and brief."""
 
 import json
 import shutil
@@ -16,7 +16,9 @@ pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
 ELSEWHERE = {"digits-pytorch", "distillation", "fsdp2", "gate-rollback", "gate-fail"}
 """Examples that test_chain runs."""
-SMALL = {"resnet8": {"width": 8}, "vit": {"width": 32}}
+OTHERS = {"gradients-of-samples", "tensor-parallel"}
+"""Examples of other frameworks."""
+SMALL = {"resnet8": {"width": 8}, "vit": {"width": 32}, "transformer": {"width": 16}}
 """By model: arguments that make it small."""
 EPOCHS = 4
 
@@ -25,7 +27,9 @@ def _examples() -> dict[str, dict[str, Any]]:
     """The object in each file, by the file's name."""
     objects = {path.stem: next(read_manifests(path)) for path in sorted(EXAMPLES.glob("*.yaml"))}
     return {
-        name: body for name, body in objects.items() if body["spec"]["framework"] == "pytorch" and name not in ELSEWHERE
+        name: body
+        for name, body in objects.items()
+        if (body["spec"]["framework"] == "pytorch" and name not in ELSEWHERE) or name in OTHERS
     }
 
 
@@ -52,3 +56,7 @@ def test_every_step_of_the_example_succeeds(start: Callable[..., Run], tmp_path:
     assert [artifact["name"] for artifact in status["artifacts"]] == makers
     for artifact in makers:
         assert (run.output / "steps" / artifact / "artifact" / "artifact.json").is_file()
+    if name == "gradients-of-samples":
+        reports = [json.loads((run.output / f"steps/gradients/gradients-{rank}.json").read_text()) for rank in (0, 1)]
+        assert [report["samples"] for report in reports] == [619, 619]
+        assert all(report["hardest"][0]["norm"] > 3 * report["meanNorm"] > 0 for report in reports)

@@ -64,7 +64,7 @@ CAPABILITIES = {
         prune_methods=("l1-unstructured", "l1-semi-structured", "l1-structured"),
         quantize_schemes=("int8-static",),
         quantize_backends=("onnxruntime",),
-        export_formats=("onnx", "saved-model", "stablehlo"),
+        export_formats=("onnx", "saved-model", "stablehlo", "tflite"),
         optimizers=(
             *("adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan"),
             *("amsgrad", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "radam", "rmsprop", "rprop"),

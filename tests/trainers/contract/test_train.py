@@ -139,9 +139,15 @@ def test_a_training_goes_on_with_another_number_of_processes(
 ) -> None:
     job = acting(plain_job_of(framework, tmp_path / "job"), "that_stops", at=30, rank=0)
     assert run_group(job, 2).exit_code == 143
-    resumed = run_group(job, 1)
+    # The one that is left is stopped, too, and two end it.
+    again = acting(replace(job, root=job.root.with_name("again")), "that_stops", at=40, rank=0)
+    shrunk = run_group(replace(job, environment=again.environment), 1)
+    assert shrunk.exit_code == 143, shrunk.log
+    resumed = run_group(replace(job, environment=again.environment), 2)
     assert resumed.exit_code == 0, resumed.log
-    assert resumed.result.resumed_from is not None
+    assert resumed.result.resumed_from == shrunk.result.training_step
+    assert shrunk.result.resumed_from is not None
+    assert resumed.result.resumed_from > shrunk.result.resumed_from
     assert job.losses().keys() == by_one_process.losses().keys()
     np.testing.assert_allclose(list(job.losses().values()), list(by_one_process.losses().values()), rtol=1e-4)
 

@@ -40,6 +40,20 @@ numpy.savez(target, **{str(n): serve(input=tensorflow.constant(inputs[:n]))["out
 assert not [name for name in sys.modules if name.startswith("trainwright")]
 """
 
+# As a phone runs a TFLite model, sample by sample.
+TFLITE_LOADER = """
+import sys, numpy
+from ai_edge_litert.interpreter import Interpreter
+model = Interpreter(model_path=sys.argv[1])
+model.allocate_tensors()
+def run(sample):
+    model.set_tensor(model.get_input_details()[0]["index"], sample[None])
+    model.invoke()
+    return model.get_tensor(model.get_output_details()[0]["index"])
+numpy.save(sys.argv[3], numpy.concatenate([run(sample) for sample in numpy.load(sys.argv[2])]))
+assert not [name for name in sys.modules if name.startswith(("trainwright", "jax", "tensorflow"))]
+"""
+
 
 def inputs_and_labels() -> tuple[np.ndarray, np.ndarray]:
     split = digits().validation
@@ -97,6 +111,22 @@ def test_a_saved_model_takes_any_batch_and_runs_in_a_process_with_tensorflow_alo
     assert np.ptp(wanted) > 1
     for size, outputs in np.load(tmp_path / "out.npz").items():
         np.testing.assert_allclose(outputs, wanted[: int(size)], rtol=1e-3, atol=1e-4)
+
+
+def test_a_tflite_model_runs_in_a_process_with_its_interpreter_alone(
+    trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job, result = trained
+    exported = after(job, "export", {"format": "tflite", "dynamicBatch": False}, monkeypatch, name="tflite")
+    assert exported.metrics.accuracy == result.metrics.accuracy
+    file = job.root / "steps" / "tflite" / "artifact" / "model.tflite"
+    inputs, _ = inputs_and_labels()
+    np.save(tmp_path / "inputs.npy", inputs[:7])
+    arguments = [str(file), str(tmp_path / "inputs.npy"), str(tmp_path / "out.npy")]
+    subprocess.run([sys.executable, "-c", TFLITE_LOADER, *arguments], check=True, timeout=300)
+    source = read_artifact(job.root / "steps" / "train" / "artifact")
+    wanted = open_model(load_model(source, Factory.model_validate(job.model)), 1)(inputs[:7])
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_an_onnx_model_takes_any_batch_and_answers_alike(

@@ -13,6 +13,7 @@ from trainwright_trainers.evaluation import Predict, Subject
 from trainwright_trainers.evaluation.onnx import onnx_subject
 from trainwright_trainers.evaluation.saved_model import saved_model_subject
 from trainwright_trainers.evaluation.subject import model_input
+from trainwright_trainers.evaluation.tflite import tflite_subject
 from trainwright_trainers.jax.artifacts import Model, load_model
 from trainwright_trainers.jax.programs import stablehlo_subject
 from trainwright_trainers.jax.tensorflow import use_tensorflow
@@ -43,6 +44,7 @@ SUBJECTS: dict[str, SubjectOf] = {
     "onnx": lambda artifact, _factory: onnx_subject(artifact),
     "saved-model": lambda artifact, _factory: tensorflow_subject(artifact),
     "stablehlo": lambda artifact, _factory: stablehlo_subject(artifact),
+    "tflite": lambda artifact, _factory: tflite_subject(artifact),
 }
 """By the artifact's format."""
 

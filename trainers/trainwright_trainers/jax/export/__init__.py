@@ -7,6 +7,7 @@ from trainwright_trainers.jax.cache import use_compilation_cache
 from trainwright_trainers.jax.export.onnx import convert_to_onnx
 from trainwright_trainers.jax.export.saved_model import convert_to_saved_model
 from trainwright_trainers.jax.export.stablehlo import convert_to_stablehlo
+from trainwright_trainers.jax.export.tflite import convert_to_tflite
 from trainwright_trainers.jax.predictors import subject_of
 from trainwright_trainers.runtime.context import StepContext
 
@@ -14,6 +15,7 @@ FORMATS: dict[str, Converter] = {
     "onnx": convert_to_onnx,
     "saved-model": convert_to_saved_model,
     "stablehlo": convert_to_stablehlo,
+    "tflite": convert_to_tflite,
 }
 """By `export.format`."""
 
