@@ -64,6 +64,11 @@ def that_kills_while_others_are_busy() -> Splits:
     return Splits(Acting(die, lambda: time.sleep(60)), digits().validation)
 
 
+def that_waits() -> Splits:
+    """A process that doesn't get on."""
+    return Splits(Acting(lambda: time.sleep(600)), digits().validation)
+
+
 def that_stops() -> Splits:
     """SIGTERM to the pod's entry point, twice, as an impatient user does it."""
 

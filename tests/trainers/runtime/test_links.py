@@ -2,12 +2,14 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from queue import Queue
 
 import numpy as np
 
-from trainwright_trainers.runtime.links import linked
+from trainwright_trainers.runtime.links import LinkBoard, linked
+from trainwright_trainers.runtime.watch import Sign
 
 SECONDS = 20
 
@@ -18,6 +20,7 @@ class Group:
     def __init__(self, size: int) -> None:
         self.size = size
         self.lost: Queue[tuple[int, int]] = Queue()
+        self.boards: dict[int, LinkBoard] = {}
         self.port = 0
         self.before_connecting: Callable[[], object] = lambda: None
         self._rows = np.zeros((size, 2))
@@ -36,7 +39,9 @@ class Group:
 
         def run() -> None:
             try:
-                with linked(rank, self.size, "127.0.0.1", gather, lambda other: self.lost.put((rank, other))):
+                lost = self.lost
+                with linked(rank, self.size, "127.0.0.1", gather, lambda other: lost.put((rank, other))) as board:
+                    self.boards[rank] = board
                     act()
             except ZeroDivisionError:
                 pass
@@ -64,6 +69,27 @@ def test_the_first_process_notices_which_one_is_gone_and_the_others_follow_it() 
     done.set()
     assert group.lost.get(timeout=SECONDS) == (1, 0)
     alone.set()
+
+
+def test_the_first_process_reads_the_others_signs_of_life_as_they_were_written() -> None:
+    group, told, done = Group(2), threading.Event(), threading.Event()
+    signs = {0: str(Sign(1, 5)), 1: str(Sign(2, 7))}
+
+    def look() -> None:
+        group.boards[0].write(0, signs[0])
+        while group.boards[0].read() != signs:
+            time.sleep(0.01)
+        told.set()
+        done.wait(SECONDS)
+
+    def write() -> None:
+        group.boards[1].write(1, signs[1])
+        done.wait(SECONDS)
+
+    group.start(0, look)
+    group.start(1, write)
+    assert told.wait(SECONDS)
+    done.set()
 
 
 def test_who_ends_as_it_should_is_not_lost() -> None:

@@ -98,3 +98,15 @@ def test_a_process_that_dies_while_the_other_is_busy_is_noticed_at_once(tmp_path
     assert ended.result.fault is not None
     assert ended.result.fault.secondary
     assert "rank 1 is gone" in ended.result.fault.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_does_not_get_on_is_named_in_time(rank: int, tmp_path: Path) -> None:
+    train = SGD | {"batchSize": 65, "collectives": {"timeoutSeconds": 8}}
+    job = acting(Job(tmp_path / "job", train, MLP, framework="tensorflow"), "that_waits", at=6, rank=rank)
+    ended = run_group(job)
+    assert ended.exit_code == 1, ended.log
+    assert ended.result.fault is not None
+    assert (ended.result.fault.kind, ended.result.fault.rank) == ("HungProcess", rank), ended.result.fault
+    assert f"rank {rank} stood still" in ended.result.fault.message

@@ -1,7 +1,7 @@
 """Notices at once that another process of the group is gone, whatever this one is doing.
 
 Each process keeps a connection with the first one, which the system closes when either ends, however it does. A
-collective only notices that while it talks with the lost process: begun later, it waits for one that never comes.
+collective only notices that while it talks with the lost process.
 """
 
 import secrets
@@ -20,15 +20,38 @@ MEETING_SECONDS = 60.0
 """How long a process waits for the others' connections, after all have met."""
 GREETING = struct.Struct("!QI")
 """The group's token, and the rank of the process that connects."""
-FAREWELL = b"."
+FAREWELL = b".\n"
 """What a process says before it ends as it should."""
+LONGEST_LINE = 1000
 
 OnLost = Callable[[int], None]
 """(rank of a process that is gone) -> called in a thread of its own, once for each."""
 
 
+class LinkBoard:
+    """The group's signs of life, as `watch.Board`: the first process has those of all, each other one its own."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, str] = {}
+        self._upwards: socket.socket | None = None
+
+    def write(self, rank: int, line: str) -> None:
+        """Replace the line of a process, here and at the first one."""
+        self._lines[rank] = line
+        if self._upwards is not None:
+            self._upwards.sendall(f"{line}\n".encode())
+
+    def read(self) -> dict[int, str]:
+        """The lines by rank, of those that have left one."""
+        return dict(self._lines)
+
+    def connect(self, connection: socket.socket) -> None:
+        """Send lines to the first process."""
+        self._upwards = connection
+
+
 @contextmanager
-def linked(rank: int, size: int, host: str, gather: Callable[[Array], Array], on_lost: OnLost) -> Iterator[None]:
+def linked(rank: int, size: int, host: str, gather: Callable[[Array], Array], on_lost: OnLost) -> Iterator[LinkBoard]:
     """Watch the other processes of the group until the end of the context; its beginning is collective.
 
     Args:
@@ -39,16 +62,19 @@ def linked(rank: int, size: int, host: str, gather: Callable[[Array], Array], on
         on_lost: told of each process that ended, or left its context by an error, before this one left its own. The
             first process sees all others, the others see the first one.
     """
+    board = LinkBoard()
     if size == 1:
-        yield
+        yield board
         return
     connections = _welcome(size, gather) if rank == 0 else _call(rank, host, gather)
     ended = threading.Event()
     for other, connection in connections.items():
-        arguments = (connection, other, ended, on_lost)
+        arguments = (connection, other, board, ended, on_lost)
         threading.Thread(target=_listen, args=arguments, name=f"link {other}", daemon=True).start()
+    if rank:
+        board.connect(connections[0])
     try:
-        yield
+        yield board
         for connection in connections.values():
             with suppress(OSError):
                 connection.sendall(FAREWELL)
@@ -96,11 +122,11 @@ def _call(rank: int, host: str, gather: Callable[[Array], Array]) -> dict[int, s
     return {0: connection}
 
 
-def _listen(connection: socket.socket, other: int, ended: threading.Event, on_lost: OnLost) -> None:
-    try:
-        said = connection.recv(1)
-    except OSError:
-        said = b""
+def _listen(connection: socket.socket, other: int, board: LinkBoard, ended: threading.Event, on_lost: OnLost) -> None:
+    said = b""
+    with suppress(OSError), connection.makefile("rb") as lines:
+        while (said := lines.readline(LONGEST_LINE)) not in (b"", FAREWELL):
+            board.write(other, said.decode(errors="replace").removesuffix("\n"))
     if said != FAREWELL and not ended.is_set():
         on_lost(other)
 

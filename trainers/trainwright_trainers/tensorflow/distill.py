@@ -72,7 +72,7 @@ def run(step: StepContext) -> StepResult:
     source = read_artifact(step.input) if step.input is not None else None
     first, second = phases(step, 2 if options.compare_alone else 1)
     wanted = wanted_student(step)
-    with watched(step, group):
+    with watched(step, group, options.train.collectives):
         prepared = prepare(first, group.processes, wanted)
         teacher = make_teacher(step, group.processes, source, prepared)
         theirs, own = (

@@ -32,11 +32,13 @@ class TensorFlowEngine(StatefulEngine[TrainingState, Batch]):
         super().__init__(state, feeder, checkpointing, processes)
         self._step = step
         self._scorer = scorer
+        self._watch = processes.watch
         self._tell_norm = tell_norm
         self._told: list[Any] = []
 
     def optimize(self, batch: Batch) -> None:
         """One optimizer step."""
+        self._watch.beat()
         self._told.append(self._step(batch.parts, np.int64(self._state.step)))
         self._state.step += 1
 

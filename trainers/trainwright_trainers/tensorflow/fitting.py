@@ -1,7 +1,8 @@
 """One training from its newest checkpoint to its end, on all processes."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,12 @@ from trainwright_trainers.chain.training import Trained
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.runtime.gpu import watch_gpu
-from trainwright_trainers.runtime.group import leave_bereft
+from trainwright_trainers.runtime.group import leave_bereft, leave_hung
 from trainwright_trainers.runtime.links import linked
 from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.reporting import begin_reporting
 from trainwright_trainers.runtime.training import Training
+from trainwright_trainers.runtime.watch import Hang
 from trainwright_trainers.tensorflow.checkpointing import Checkpointing
 from trainwright_trainers.tensorflow.cluster import cluster_of
 from trainwright_trainers.tensorflow.engine import TensorFlowEngine
@@ -23,6 +25,9 @@ from trainwright_trainers.tensorflow.preparation import Prepared
 from trainwright_trainers.tensorflow.processes import Processes, gpu_memory, meet
 from trainwright_trainers.tensorflow.scoring import Scorer
 from trainwright_trainers.tensorflow.stepping import make_step
+
+LATER_SECONDS = 5.0
+"""How much longer than the first process the others wait before they say who hangs."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,30 @@ def begin(step: StepContext, options: Collectives) -> Group:
     return Group(processes, losses)
 
 
-def watched(step: StepContext, group: Group) -> AbstractContextManager[None]:
-    """End this process at once when another one is gone; its beginning is collective."""
-    processes, host = group.processes, cluster_of(os.environ).first_host
-    return linked(processes.rank, processes.size, host, processes.gather, lambda lost: leave_bereft(lost, step))
+@contextmanager
+def watched(step: StepContext, group: Group, options: Collectives) -> Iterator[None]:
+    """End this process at once when another one is gone, and in time when the group hangs; collective.
+
+    The first process sees the others' signs of life and names the one to blame. The others give it time to do so: if it
+    doesn't, then it is itself to blame.
+    """
+    processes, host, seconds = group.processes, cluster_of(os.environ).first_host, options.timeout_seconds
+
+    def end(hang: Hang) -> None:
+        silent = Hang(0, f"rank 0 gave no sign of life while the others waited {seconds:g} s for it")
+        leave_hung(hang if processes.first else silent, seconds, step)
+
+    def bereft(lost: int) -> None:
+        leave_bereft(lost, step)
+
+    with linked(processes.rank, processes.size, host, processes.gather, bereft) as board:
+        if processes.size > 1:
+            patience = seconds if processes.first else seconds + LATER_SECONDS
+            processes.watch.begin(board, processes.rank, patience, end)
+        try:
+            yield
+        finally:
+            processes.watch.end()
 
 
 def fit(step: StepContext, group: Group, prepared: Prepared, *, counted: bool = True) -> Trained[Any]:

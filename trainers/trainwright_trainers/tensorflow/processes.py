@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from trainwright.api.steps import Collectives
 from trainwright_trainers.data import Array
 from trainwright_trainers.evaluation.measure import usable_threads
 from trainwright_trainers.runtime.group import GROUP_VARIABLE, GroupDirectory
+from trainwright_trainers.runtime.watch import Watch
 from trainwright_trainers.tensorflow.cluster import VARIABLE, cluster_of
 
 
@@ -30,6 +31,8 @@ class Processes:
     """The tf.distribute.Strategy: variables that are made in its scope are the same on all devices."""
     communication: Any
     """The tf.distribute.experimental.CommunicationOptions of what is reduced over all devices."""
+    watch: Watch = field(default_factory=Watch)
+    """Told whenever this process gets on."""
 
     @property
     def first(self) -> bool:
@@ -57,6 +60,7 @@ class Processes:
 
     def gather(self, row: Array) -> Array:
         """The rows of all processes, by rank: [n] float64, as long in every process -> [processes, n]."""
+        self.watch.beat()
         if self.size == 1:
             return row[None]
         rows = np.zeros((len(self.own_replicas), self.size, len(row)))
@@ -78,9 +82,8 @@ def meet(options: Collectives) -> Processes:
     use_threads(usable_threads())
     gpus = _own_gpus()
     kinds = tf.distribute.experimental.CommunicationImplementation
-    communication = tf.distribute.experimental.CommunicationOptions(
-        implementation=kinds.NCCL if gpus else kinds.RING, timeout_seconds=options.timeout_seconds
-    )
+    # Without a timeout, for which TensorFlow would keep a thread sleeping for each collective; `watch` looks after it.
+    communication = tf.distribute.experimental.CommunicationOptions(implementation=kinds.NCCL if gpus else kinds.RING)
     if size > 1:
         os.environ[VARIABLE] = cluster_of(os.environ).configuration_of(rank)
         strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=communication)

@@ -27,6 +27,7 @@ class Scorer:
         """Measure the model; collective."""
         total = np.zeros(4)  # loss, right answers, answers, samples
         for start in range(0, len(self._mine), self._batch_size):
+            self._processes.watch.beat()
             batch = read_batch(self._dataset, self._mine[start : start + self._batch_size])
             inputs, targets = (tf.convert_to_tensor(array) for array in as_arrays(batch))
             total += self._measure(inputs, targets).numpy()

@@ -12,7 +12,7 @@ def run(step: StepContext) -> StepResult:
     """Train on all processes; the first one measures the model and publishes it as the step's artifact."""
     wanted = wanted_model(step)
     group = begin(step, wanted.options.collectives)
-    with watched(step, group):
+    with watched(step, group, wanted.options.collectives):
         prepared = prepare(step, group.processes, wanted)
         group.losses.lap("start")
         trained = fit(step, group, prepared)
