@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainwright.api.contract import Fault, StepResult
@@ -23,6 +23,7 @@ from trainwright_trainers.runtime.results import fit, write_termination_message
 TEXTS = st.text(max_size=3000)
 
 
+@settings(deadline=None)  # of a shared machine nothing is promised
 @given(
     message=TEXTS, notes=st.lists(TEXTS, max_size=8), details=st.dictionaries(st.text(max_size=20), TEXTS, max_size=5)
 )
