@@ -85,3 +85,45 @@ def test_a_killed_server_scheduler_and_worker_each_cost_a_restart_and_nothing_el
     history = (run.output / "steps" / "train" / "history.jsonl").read_text().splitlines()
     steps = [record["step"] for record in map(json.loads, history) if "loss" in record]
     assert steps == list(range(1, 1201))
+
+
+PROGRAM = """
+import mxnet as mx
+
+store = mx.kv.create("dist_sync")
+store.init("weight", mx.nd.zeros((2,)))
+store.push("weight", mx.nd.ones((2,)) * (store.rank + 1))
+total = mx.nd.zeros((2,))
+store.pull("weight", out=total)
+print("worker", store.rank, "of", store.num_workers, "sees", total.asnumpy().tolist(), flush=True)
+{last}
+"""
+
+
+def _own_program(folder: Path, last: str = "") -> dict[str, Any]:
+    (folder / "program.py").write_text(PROGRAM.format(last=last))
+    step = {"name": "own", "run": {"command": ["python", "program.py"]}}
+    policy = {"backoffLimit": 0}
+    return manifest([step], framework="mxnet", workers={"replicas": 2}, runPolicy=policy)
+
+
+def test_plain_dist_sync_program_runs_unchanged(start: Start, tmp_path: Path) -> None:
+    run = start(_own_program(tmp_path))
+    assert run.wait(300) == 0, run.said
+    said = "".join((run.output / "logs" / f"job-own-{index}.log").read_text() for index in (0, 1))
+    for rank in (0, 1):
+        assert f"worker {rank} of 2 sees [3.0, 3.0]" in said
+
+
+def test_a_program_whose_server_is_killed_fails_instead_of_waiting(start: Start, tmp_path: Path) -> None:
+    run = start(_own_program(tmp_path, "while True: store.push('weight', total); store.pull('weight', out=total)"))
+    log = run.output / "logs" / "job-own-0.log"
+    wait_for(lambda: log.exists() and "sees" in log.read_text(), 120)
+    servers = [
+        process
+        for process in run.descendants()
+        if "program.py" in process.cmdline() and process.environ().get("DMLC_ROLE") == "server"
+    ]
+    os.kill(next(process for process in servers if "sh" not in process.name()).pid, signal.SIGKILL)
+    assert run.wait(120) == 1, run.said
+    assert "137" in run.said

@@ -79,7 +79,7 @@ CAPABILITIES = {
         train_options=("activationCheckpointing", "tensorParallel"),
     ),
     "mxnet": Capabilities(
-        kinds=("train", "distill", "prune", "quantize", "export", "evaluate", "profile"),
+        kinds=("train", "distill", "prune", "quantize", "export", "evaluate", "profile", "run"),
         prune_methods=("l1-unstructured", "l1-semi-structured"),
         quantize_schemes=("int8-static",),
         quantize_backends=("onnxruntime", "mxnet"),

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from trainwright.api import API_VERSION, KIND
-from trainwright.api.capabilities import CAPABILITIES, Capabilities
+from trainwright.api.capabilities import CAPABILITIES, FIELDS, Capabilities
 from trainwright.api.capability_rules import CAPABILITY_RULES
 from trainwright.api.crd import object_schema
 from trainwright.api.rules import is_transition
 from trainwright.api.schema import Schema, spec_schema, status_schema
+from trainwright.api.steps import KINDS
 from trainwright.api.words import describe
 
 _OPENING = f"""\
@@ -30,6 +31,12 @@ A step that its framework can't do is refused when the object is applied. Upper 
 of optimizers and schedules.
 """
 
+_MATRIX_OPENING = """\
+### By step and word
+
+`yes` is what validation lets pass; the tests run it.
+"""
+
 
 def reference() -> str:
     """The whole page."""
@@ -43,6 +50,7 @@ def reference() -> str:
             *(f"- {rule}\n" for rule in _rules(object_schema())),
             *sections[:in_spec],
             _capability_table(),
+            _capability_matrix(),
             *sections[in_spec:],
         ]
     )
@@ -129,6 +137,19 @@ def _capability_table() -> str:
     for capability in fields(Capabilities):
         cells = (_can(getattr(able, capability.name)) for able in CAPABILITIES.values())
         lines.append(f"| {capability.name.replace('_', ' ')} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _capability_matrix() -> str:
+    """Every step kind, method, scheme and format, and which frameworks have it."""
+    kinds = {"kinds": ("", KINDS)} | {name: (kind, words) for name, (kind, _, words) in FIELDS.items()}
+    lines = [_MATRIX_OPENING, f"| Step | | {' | '.join(CAPABILITIES)} |", f"|---|---|{'---|' * len(CAPABILITIES)}"]
+    for capability in ("kinds", "prune_methods", "quantize_schemes", "export_formats"):
+        step, words = kinds[capability]
+        for word in words:
+            cells = ("yes" if word in getattr(able, capability) else "-" for able in CAPABILITIES.values())
+            named = f"`{step}` | `{word}`" if step else f"`{word}` | "
+            lines.append(f"| {named} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,7 @@ from trainwright.manifests.names import (
     service_name,
     storage_folder,
 )
+from trainwright.manifests.rendezvous import group_command
 from trainwright.manifests.roles import tasks_of, with_task
 from trainwright.manifests.security import restricted_container, restricted_pod
 from trainwright.manifests.site import METRICS_PORT, Site
@@ -96,9 +97,7 @@ def _trainer(job: TrainingJob, step: Step, site: Site, input_path: str | None) -
         "securityContext": {"readOnlyRootFilesystem": True, **(users.get("securityContext") or {})},
         "name": TRAINER_CONTAINER,
         "image": image,
-        "command": with_task(run.command, tasks_of(job, step))
-        if run
-        else ["python", "-m", f"trainwright_trainers.{job.spec.framework}"],
+        "command": _command(job, step),
         "env": _ours_first("name", step_environment(job, step, site, input_path), users.get("env")),
         "ports": _ours_first("containerPort", [metrics], users.get("ports")),
         "volumeMounts": _ours_first("mountPath", mounts, users.get("volumeMounts")),
@@ -108,9 +107,11 @@ def _trainer(job: TrainingJob, step: Step, site: Site, input_path: str | None) -
 
 
 def _command(job: TrainingJob, step: Step) -> list[str]:
-    if step.run is None:
-        return ["python", "-m", f"trainwright_trainers.{job.spec.framework}"]
-    return with_task(step.run.command, tasks_of(job, step))
+    framework, run = job.spec.framework, step.run
+    if run is None:
+        return ["python", "-m", f"trainwright_trainers.{framework}"]
+    command = group_command(framework, run.command) if run.distributed else run.command
+    return with_task(command, tasks_of(job, step))
 
 
 def _ours_first(key: str, ours: Sequence[Object], users: Sequence[Object] | None) -> list[Object]:

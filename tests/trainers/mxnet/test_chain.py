@@ -10,7 +10,9 @@ import onnx
 import onnxruntime
 import pytest
 import safetensors.numpy
+import torch
 
+from manifests.examples import mxnet_to_torch
 from tests.trainers.mxnet.conftest import TRAIN, after, run_after
 from tests.trainers.runs import Job
 from trainwright.api.contract import StepResult
@@ -68,6 +70,17 @@ def test_an_onnx_model_answers_alike_in_a_current_runtime(trained: tuple[Job, St
     assert [value.name for value in model.graph.input] == ["input"]
     assert model.opset_import[0].version == 13
     assert len(list(artifact(job, "onnx").rglob("config.pbtxt"))) == 1
+
+
+def test_the_guides_program_gives_a_pytorch_model_of_the_same_answers(trained: tuple[Job, StepResult]) -> None:
+    job, result = trained
+    model = mxnet_to_torch.network(widths=(8, 16)).eval()
+    mxnet_to_torch.load(artifact(job, "train"), model)
+    with torch.inference_mode():
+        outputs = model(torch.from_numpy(inputs_and_labels()[0])).numpy()
+    assert accuracy(outputs) == pytest.approx(result.metrics.accuracy, abs=1e-6)
+    after(job, "export", {"format": "onnx"}, "plain-onnx")
+    np.testing.assert_allclose(outputs, served_by_onnxruntime(artifact(job, "plain-onnx") / "model.onnx"), atol=1e-4)
 
 
 def test_a_symbol_runs_without_this_project(trained: tuple[Job, StepResult], tmp_path: Path) -> None:

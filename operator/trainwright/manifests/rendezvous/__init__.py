@@ -1,11 +1,11 @@
 """How the processes of a group find each other: one file a framework, each the names that its users know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from trainwright.manifests.rendezvous import jax, mxnet, pytorch, tensorflow
 from trainwright.manifests.rendezvous.group import Group, Task
 
-__all__ = ["Group", "Task", "rendezvous_environment"]
+__all__ = ["Group", "Task", "group_command", "rendezvous_environment"]
 
 _FRAMEWORKS: dict[str, Callable[[Group], dict[str, str]]] = {
     "pytorch": pytorch.environment,
@@ -13,6 +13,11 @@ _FRAMEWORKS: dict[str, Callable[[Group], dict[str, str]]] = {
     "jax": jax.environment,
     "mxnet": mxnet.environment,
 }
+
+
+def group_command(framework: str, command: Sequence[str]) -> list[str]:
+    """The command of a program of the user's own that runs on every worker of a group."""
+    return mxnet.with_servers(command) if framework == "mxnet" else list(command)
 
 
 def rendezvous_environment(framework: str, group: Group) -> dict[str, str]:

@@ -1,14 +1,36 @@
 """MXNet: ps-lite's DMLC_* variables, and MX_CONFIG as Kubeflow's operator had it.
 
-The scheduler and the server of the key-value store run beside the workers of the first pod.
+The scheduler and the server of the key-value store run beside the workers of the first pod: the trainer starts them
+itself, a program of the user's is started once for each role.
 Source: https://mxnet.apache.org/versions/1.9.1/api/faq/distributed_training
 """
 
 import json
+from collections.abc import Sequence
 
+from trainwright.api.contract import INDEX_VARIABLE
 from trainwright.manifests.rendezvous.group import INDEX, Group
 
 _LOOPBACK = "127.0.0.1"
+_BESIDE = f"""\
+[ "${INDEX_VARIABLE}" = 0 ] || exec "$@"
+"$@" & worker=$!
+trap 'kill -TERM $worker' TERM
+for role in scheduler server; do
+  (DMLC_ROLE=$role "$@" || kill -KILL $worker) &
+done
+while kill -0 $worker 2>/dev/null; do wait $worker; code=$?; done
+exit $code
+"""
+"""The first pod's program in all three roles. Where scheduler or server fails, the worker would wait for ever."""
+
+
+def with_servers(command: Sequence[str]) -> list[str]:
+    """A program of the user's that runs in every role, as MXNet's own launcher starts it; `import mxnet` does the rest.
+
+    The first pod ends as its worker does.
+    """
+    return ["/bin/sh", "-c", _BESIDE, "sh", *command]
 
 
 def environment(group: Group) -> dict[str, str]:
