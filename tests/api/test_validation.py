@@ -92,6 +92,14 @@ def test_no_value_at_any_place_raises_another_error(name: str, place: int, value
         assert all(problem.message.isprintable() for problem in error.problems)
 
 
+def test_what_a_terminal_would_obey_is_escaped_in_the_words_of_a_rule() -> None:
+    body = copy.deepcopy(right_objects()["maximal"])
+    (step,) = [step for step in body["spec"]["steps"] if step.get("prune")]
+    step["prune"] |= {"finetuneEpochs": 1, "optimizer": {"name": "\x1b[2J"}}
+    (problem,) = find_problems(body)
+    assert "has no optimizer \\u001b[2J; it has" in problem.message
+
+
 @given(st.dictionaries(st.sampled_from(["apiVersion", "kind", "metadata", "spec", "status", "x"]), bodies))
 def test_no_object_raises_another_error(body: dict[str, Any]) -> None:
     assert find_problems(body)

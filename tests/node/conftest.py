@@ -10,7 +10,7 @@ from testbed.node import NodeCluster
 from testbed.node.operator import Operator
 from tests.node.jobs import Jobs
 
-IMAGES = ("operator", "pytorch", "jax", "tensorflow")
+IMAGES = ("operator", "pytorch", "jax", "tensorflow", "mxnet")
 
 
 @pytest.hookimpl(tryfirst=True)

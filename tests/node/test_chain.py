@@ -10,7 +10,7 @@ import pytest
 
 from tests.node.jobs import EXAMPLES, ONE_THREAD, Jobs, example, with_trainer
 
-FRAMEWORKS = ("pytorch", "jax", "tensorflow")
+FRAMEWORKS = ("pytorch", "jax", "tensorflow", "mxnet")
 
 
 @pytest.fixture(scope="module", params=FRAMEWORKS)

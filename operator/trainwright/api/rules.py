@@ -72,7 +72,7 @@ def evaluation_context(value: Any, old: Any = None) -> cel.Context:
 
 
 def _as_text(value: Any) -> str:
-    """The value as `%s` shows it."""
+    """The value as `%s` shows it; what a terminal would take as a command is escaped."""
     if isinstance(value, str):
-        return value
+        return value if value.isprintable() else json.dumps(value)[1:-1]
     return f"{value:.15g}" if isinstance(value, float) else json.dumps(value)
