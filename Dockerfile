@@ -99,6 +99,9 @@ CMD ["python", "-m", "trainwright_trainers.tensorflow"]
 # For CPUs, and x86-64 only: MXNet 1.9.1 is the last version, and its packages are in an image of their own.
 FROM runtime AS mxnet
 ARG SSL_CERT_FILE
+# Libraries of GCC's that MXNet is linked with and does not bring.
+RUN apt-get update -q && apt-get install -y -q --no-install-recommends libgomp1 libquadmath0 libstdc++6 \
+ && rm -rf /var/lib/apt/lists/*
 COPY requirements/mxnet.txt /opt/trainwright/
 RUN pip install --quiet --no-cache-dir --no-deps --require-hashes -r /opt/trainwright/mxnet.txt
 COPY --from=wheel /dist /opt/trainwright/dist

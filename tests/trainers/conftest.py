@@ -1,8 +1,12 @@
 """What the tests of the trainers share."""
 
 import socket
+from contextlib import suppress
 
 import pytest
+
+with suppress(ModuleNotFoundError):
+    import triton  # noqa: F401 - PyTorch's compiler, which can't be loaded any more once TensorFlow is: a crash
 
 
 @pytest.fixture
