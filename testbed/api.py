@@ -4,6 +4,7 @@ import base64
 import json
 import ssl
 import tempfile
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,6 +18,9 @@ import yaml
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 TIMEOUT_SECONDS = 30
+TOO_MANY_REQUESTS = 429
+BUSY_SECONDS = 30
+"""How long a server is asked again that is too busy, or has just started, and says when to come back."""
 
 
 class ApiError(RuntimeError):
@@ -108,12 +112,18 @@ class ApiClient:
         headers = {**self._headers, "Content-Type": content_type} if content_type else self._headers
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, headers, method=method)
-        try:
-            response: HTTPResponse = self._opener.open(request, timeout=TIMEOUT_SECONDS)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise ApiError(error.code, _message(error.read())) from None
-        return response
+        end = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                response: HTTPResponse = self._opener.open(request, timeout=TIMEOUT_SECONDS)
+            except urllib.error.HTTPError as error:
+                with error:
+                    later = error.headers.get("Retry-After", "")
+                    if error.code != TOO_MANY_REQUESTS or not later.isdecimal() or time.monotonic() > end:
+                        raise ApiError(error.code, _message(error.read())) from None
+                time.sleep(int(later))
+            else:
+                return response
 
 
 def _message(body: bytes) -> str:
