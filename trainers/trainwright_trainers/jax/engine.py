@@ -4,7 +4,7 @@ import jax
 
 from trainwright_trainers.jax.checkpointing import Checkpointing, TrainingState
 from trainwright_trainers.jax.feeding import Batch, Feeder
-from trainwright_trainers.jax.processes import Processes
+from trainwright_trainers.jax.processes import Processes, gpu_memory
 from trainwright_trainers.jax.scoring import Scorer
 from trainwright_trainers.jax.stepping import Step, Told
 from trainwright_trainers.runtime.engine import StatefulEngine
@@ -47,15 +47,9 @@ class JaxEngine(StatefulEngine[TrainingState, Batch]):
             losses=[float(one.loss) for one in told],
             rates=[float(one.rate) for one in told],
             gradient_norm=float(told[-1].gradient_norm) if self._tell_norm else None,
-            gpu_memory_bytes=_gpu_memory(),
+            gpu_memory_bytes=gpu_memory(),
         )
 
     def score(self) -> Score:
         """The model on the validation split."""
         return self._scorer.score(self._state.learned.variables)
-
-
-def _gpu_memory() -> float | None:
-    """Bytes that this process holds of its GPUs."""
-    found = [device.memory_stats() for device in jax.local_devices() if device.platform == "gpu"]
-    return sum(stats["bytes_in_use"] for stats in found if stats) if found else None

@@ -160,6 +160,6 @@ def lost_peer(error: Exception) -> bool:
 
 
 def gpu_memory() -> int | None:
-    """Bytes that arrays hold on this process' first GPU; None without a GPU."""
-    device = jax.local_devices()[0]
-    return int(device.memory_stats()["bytes_in_use"]) if device.platform == "gpu" else None
+    """Bytes that this process holds of its GPUs; None without them."""
+    found = [device.memory_stats() for device in jax.local_devices() if device.platform == "gpu"]
+    return sum(stats["bytes_in_use"] for stats in found if stats) if found else None

@@ -16,7 +16,7 @@ from trainwright_trainers.pytorch.checkpointing import Saves, TrainingState
 from trainwright_trainers.pytorch.feeding import Batch, Feeder, Part, Reader
 from trainwright_trainers.pytorch.losses import Loss, Objective
 from trainwright_trainers.pytorch.precision import casts
-from trainwright_trainers.pytorch.processes import Processes
+from trainwright_trainers.pytorch.processes import Processes, gpu_memory
 from trainwright_trainers.pytorch.scoring import score
 from trainwright_trainers.pytorch.sharding import whole
 from trainwright_trainers.runtime.errors import NonFiniteLossError
@@ -195,7 +195,6 @@ class Training:
         self._check_finite(first_step, losses)
         if self._reporter is None:
             return
-        device = self._task.processes.device
         stretch = Stretch(
             first_step=first_step,
             epochs=state.position.epochs(len(self._task.feeder.dataset)),
@@ -205,7 +204,7 @@ class Training:
             seconds_waited=self._waited / len(losses),
             samples_per_second=self._samples / (seconds * len(losses)),
             gradient_norm=None if self._norm is None else float(self._norm),
-            gpu_memory_bytes=torch.cuda.memory_allocated(device) if device.type == "cuda" else None,
+            gpu_memory_bytes=gpu_memory(self._task.processes.device),
         )
         self._reporter.stretch(stretch, state.course.steps_left(state.position))
 

@@ -13,8 +13,8 @@ def watch_gpu(progress: Progress, memory: Callable[[], int | None], index: int =
 
     Args:
         progress: the step's.
-        memory: how many bytes of it the process's arrays hold, as the framework knows it; None without a GPU.
-        index: the GPU's place among those that this process sees.
+        memory: how many bytes the process holds of its GPUs, as the framework knows it; None without them.
+        index: the GPU whose work is told, by its place among those that this process sees.
     """
 
     def figures() -> Figures:

@@ -3,14 +3,13 @@
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from trainwright_trainers.runtime.engine import StatefulEngine
 from trainwright_trainers.runtime.reporting import Score
 from trainwright_trainers.runtime.training import Readings
 from trainwright_trainers.tensorflow.checkpointing import Checkpointing, TrainingState
 from trainwright_trainers.tensorflow.feeding import Batch, Feeder
-from trainwright_trainers.tensorflow.processes import Processes
+from trainwright_trainers.tensorflow.processes import Processes, gpu_memory
 from trainwright_trainers.tensorflow.scoring import Scorer
 from trainwright_trainers.tensorflow.stepping import Step
 
@@ -50,15 +49,9 @@ class TensorFlowEngine(StatefulEngine[TrainingState, Batch]):
             losses=told[:, 0].tolist(),
             rates=told[:, 1].tolist(),
             gradient_norm=float(told[-1, 2]) if self._tell_norm else None,
-            gpu_memory_bytes=_gpu_memory(),
+            gpu_memory_bytes=gpu_memory(),
         )
 
     def score(self) -> Score:
         """The model on the validation split."""
         return self._scorer.score()
-
-
-def _gpu_memory() -> float | None:
-    """Bytes that this process holds of its GPUs."""
-    gpus = tf.config.list_logical_devices("GPU")
-    return float(sum(tf.config.experimental.get_memory_info(gpu.name)["current"] for gpu in gpus)) if gpus else None

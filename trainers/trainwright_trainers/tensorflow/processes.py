@@ -138,6 +138,6 @@ def lost_peer(error: Exception) -> bool:
 
 
 def gpu_memory() -> int | None:
-    """Bytes that tensors hold on this process' first GPU; None without a GPU."""
-    devices = tf.config.list_logical_devices("GPU")
-    return int(tf.config.experimental.get_memory_info(devices[0].name)["current"]) if devices else None
+    """Bytes that this process holds of its GPUs; None without them."""
+    gpus = tf.config.list_logical_devices("GPU")
+    return sum(tf.config.experimental.get_memory_info(gpu.name)["current"] for gpu in gpus) if gpus else None
