@@ -1,12 +1,15 @@
 """How a step ends: what it made is measured beside what it was made from, and published."""
 
+from pathlib import Path
+from typing import Protocol
+
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import Metrics, StepResult
 from trainwright.api.steps import Factory
 from trainwright_trainers.chain.source import SubjectOf
 from trainwright_trainers.data import Dataset
-from trainwright_trainers.evaluation import Measurement, Parity, measure
-from trainwright_trainers.runtime.artifacts import Artifact, publish_artifact
+from trainwright_trainers.evaluation import Measurement, Parity, Predict, compare_exactly, measure
+from trainwright_trainers.runtime.artifacts import Artifact, Parent, drafted, publish_artifact
 from trainwright_trainers.runtime.context import StepContext
 
 
@@ -50,6 +53,72 @@ def publish(
         notes=notes or [],
         details=timing_details(measurements[0]) | parity_details(parity) | (details or {}),
     )
+
+
+class Write(Protocol):
+    """Makes an artifact of a model in an empty directory."""
+
+    def __call__(
+        self, draft: Path, /, *, name: str, factory: Factory, recipe: JsonObject, parent: Parent | None
+    ) -> Artifact:
+        """See the framework's `write_model`."""
+
+
+def publish_trained(
+    context: StepContext,
+    write: Write,
+    model: Predict,
+    factory: Factory,
+    validation: Dataset,
+    subject_of: SubjectOf,
+    *,
+    recipe: JsonObject,
+    parent: Artifact | None,
+    parent_factory: Factory | None,
+    notes: list[str] | None,
+    details: JsonObject | None,
+) -> StepResult:
+    """Publish a framework's own model as the step's artifact.
+
+    Args:
+        context: the step.
+        write: writes the model.
+        model: the model as it is, on one thread; what is loaded from its files must give the same outputs.
+        factory: what made it.
+        validation: the split that it is measured on.
+        subject_of: loads an artifact of any format that the framework reads.
+        recipe: what was done to the model since its factory made it.
+        parent: the artifact that it was made from; none when it was trained from its initial weights.
+        parent_factory: what made the parent's model; `factory` when None.
+        notes: what the user should know.
+        details: further numbers for the result.
+
+    Raises:
+        ParityError: loaded again from its files, the model gives other outputs.
+    """
+    with drafted(context.output) as draft:
+        lineage = parent.as_parent if parent else None
+        made = write(draft, name=context.configuration.step.name, factory=factory, recipe=recipe, parent=lineage)
+        parity = compare_exactly(model, subject_of(made, factory).open(1), validation)
+        return publish(
+            context,
+            made,
+            factory,
+            validation,
+            parity,
+            subject_of,
+            parent=parent,
+            parent_factory=parent_factory,
+            notes=notes,
+            details=details,
+        )
+
+
+def recipe_after(parent: Artifact | None, recipe: JsonObject | None) -> JsonObject:
+    """What was done to a model since its factory made it: `recipe`, or as in the parent when None."""
+    if recipe is None:
+        return parent.description.recipe if parent else {}
+    return recipe
 
 
 def timing_details(measurement: Measurement) -> JsonObject:

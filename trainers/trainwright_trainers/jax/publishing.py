@@ -3,12 +3,11 @@
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory
-from trainwright_trainers.chain.publishing import publish
+from trainwright_trainers.chain.publishing import publish_trained, recipe_after
 from trainwright_trainers.data import Dataset
-from trainwright_trainers.evaluation import compare_exactly
 from trainwright_trainers.jax.artifacts import Model, write_model
 from trainwright_trainers.jax.predictors import open_model, subject_of
-from trainwright_trainers.runtime.artifacts import Artifact, drafted
+from trainwright_trainers.runtime.artifacts import Artifact
 from trainwright_trainers.runtime.context import StepContext
 
 
@@ -40,22 +39,17 @@ def publish_model(
     Raises:
         ParityError: loaded again from its files, the model gives other outputs.
     """
-    if recipe is None:
-        recipe = parent.description.recipe if parent else {}
-    with drafted(context.output) as draft:
-        name = context.configuration.step.name
-        lineage = parent.as_parent if parent else None
-        made = write_model(draft, model, name=name, factory=factory, recipe=recipe, parent=lineage)
-        parity = compare_exactly(open_model(model, 1), subject_of(made, factory).open(1), validation)
-        return publish(
-            context,
-            made,
-            factory,
-            validation,
-            parity,
-            subject_of,
-            parent=parent,
-            parent_factory=parent_factory,
-            notes=notes,
-            details=details,
-        )
+    recipe = recipe_after(parent, recipe)
+    return publish_trained(
+        context,
+        lambda draft, **about: write_model(draft, model, **about),
+        open_model(model, 1),
+        factory,
+        validation,
+        subject_of,
+        recipe=recipe,
+        parent=parent,
+        parent_factory=parent_factory,
+        notes=notes,
+        details=details,
+    )

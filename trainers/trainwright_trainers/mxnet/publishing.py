@@ -5,14 +5,13 @@ from typing import Any
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory
-from trainwright_trainers.chain.publishing import publish
+from trainwright_trainers.chain.publishing import publish_trained, recipe_after
 from trainwright_trainers.data import Array, Dataset
-from trainwright_trainers.evaluation import compare_exactly
 from trainwright_trainers.mxnet.artifacts import write_model
 from trainwright_trainers.mxnet.networks import kept, make_network
 from trainwright_trainers.mxnet.predictors import subject_of
 from trainwright_trainers.mxnet.programs import predict_by
-from trainwright_trainers.runtime.artifacts import Artifact, drafted
+from trainwright_trainers.runtime.artifacts import Artifact
 from trainwright_trainers.runtime.context import StepContext
 
 
@@ -46,25 +45,20 @@ def publish_model(
     Raises:
         ParityError: loaded again from its files, the model gives other outputs.
     """
-    if recipe is None:
-        recipe = parent.description.recipe if parent else {}
+    recipe = recipe_after(parent, recipe)
     alone = make_network(factory, "spec.model", sample)
     for own, trained in zip(kept(alone).values(), kept(model).values(), strict=True):
         own[:] = trained.as_in_context(own.context)
-    with drafted(context.output) as draft:
-        name = context.configuration.step.name
-        lineage = parent.as_parent if parent else None
-        made = write_model(draft, alone, sample, name=name, factory=factory, recipe=recipe, parent=lineage)
-        parity = compare_exactly(predict_by(alone), subject_of(made, factory).open(1), validation)
-        return publish(
-            context,
-            made,
-            factory,
-            validation,
-            parity,
-            subject_of,
-            parent=parent,
-            parent_factory=parent_factory,
-            notes=notes,
-            details=details,
-        )
+    return publish_trained(
+        context,
+        lambda draft, **about: write_model(draft, alone, sample, **about),
+        predict_by(alone),
+        factory,
+        validation,
+        subject_of,
+        recipe=recipe,
+        parent=parent,
+        parent_factory=parent_factory,
+        notes=notes,
+        details=details,
+    )

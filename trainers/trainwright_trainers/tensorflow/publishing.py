@@ -5,11 +5,10 @@ from typing import Any
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory
-from trainwright_trainers.chain.publishing import publish
+from trainwright_trainers.chain.publishing import publish_trained, recipe_after
 from trainwright_trainers.chain.weights import SHAPES
 from trainwright_trainers.data import Array, Dataset
-from trainwright_trainers.evaluation import compare_exactly
-from trainwright_trainers.runtime.artifacts import Artifact, drafted
+from trainwright_trainers.runtime.artifacts import Artifact
 from trainwright_trainers.runtime.context import StepContext
 from trainwright_trainers.tensorflow.artifacts import write_model
 from trainwright_trainers.tensorflow.narrowing import narrowed
@@ -47,26 +46,21 @@ def publish_model(
     Raises:
         ParityError: loaded again from its files, the model gives other outputs.
     """
-    if recipe is None:
-        recipe = parent.description.recipe if parent else {}
+    recipe = recipe_after(parent, recipe)
     alone = plain_copy(model, factory, recipe, sample)
-    with drafted(context.output) as draft:
-        name = context.configuration.step.name
-        lineage = parent.as_parent if parent else None
-        made = write_model(draft, alone, sample, name=name, factory=factory, recipe=recipe, parent=lineage)
-        parity = compare_exactly(open_model(alone), subject_of(made, factory).open(1), validation)
-        return publish(
-            context,
-            made,
-            factory,
-            validation,
-            parity,
-            subject_of,
-            parent=parent,
-            parent_factory=parent_factory,
-            notes=notes,
-            details=details,
-        )
+    return publish_trained(
+        context,
+        lambda draft, **about: write_model(draft, alone, sample, **about),
+        open_model(alone),
+        factory,
+        validation,
+        subject_of,
+        recipe=recipe,
+        parent=parent,
+        parent_factory=parent_factory,
+        notes=notes,
+        details=details,
+    )
 
 
 def plain_copy(model: Any, factory: Factory, recipe: JsonObject, sample: Array) -> Any:
