@@ -16,10 +16,10 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
-from benchmarks.bare.launch import free_port
 from benchmarks.bare.task import BATCH, PROCESSES, RATE, STAMPS
 from benchmarks.ends import end, ending_with_us
 from benchmarks.figures import COUNTED
+from trainwright.local.ports import free_ports
 
 TRAINER, BARE, SAVING, SINGLE, SCRAPED = (
     *("trainer", "bare loop", "trainer, saving every 50"),
@@ -80,12 +80,13 @@ class Running:
         self._root = root or Path(self._folder.name)
         self._stamps = Path(self._folder.name) / "stamps"
         self._stamps.touch()
+        self._log = Path(self._folder.name) / "log"
         self._page: str | None = None
         environment = os.environ | variables(framework, name, self._root)
         if stamped:
             environment[STAMPS] = str(self._stamps)
         if name == SCRAPED:
-            environment["TRAINWRIGHT_METRICS_PORT"] = str(free_port())
+            environment["TRAINWRIGHT_METRICS_PORT"] = str(*free_ports(1))
             self._page = f"http://127.0.0.1:{environment['TRAINWRIGHT_METRICS_PORT']}/metrics"
             environment[COUNTED] = "yes"
         self.started = time.time()
@@ -93,7 +94,7 @@ class Running:
             command(framework, name),
             env=environment,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=self._log.open("wb"),
             preexec_fn=ending_with_us(),
         )
 
@@ -116,7 +117,7 @@ class Running:
     def wait_for(self, steps: int) -> None:
         """Wait until so many steps have begun."""
         while len(self.stamps()) < steps:
-            assert self._launcher.poll() is None, "the contender ended"
+            self._check()
             time.sleep(0.02)
 
     def halt(self) -> None:
@@ -135,7 +136,7 @@ class Running:
                 assert b"trainwright_training_loss" in page.read()
         time.sleep(seconds / 2)
         self.halt()
-        assert self._launcher.poll() is None, "the contender ended"
+        self._check()
         stamps = self.stamps()[before:]
         # The first step of a turn was begun in the last one.
         elapsed, _, counted = stamps[-1] - stamps[1]
@@ -145,12 +146,18 @@ class Running:
         """Ask the trainer to stop once it has done a step; gives the details of its result."""
         history = self._root / STEP / "history.jsonl"
         while not history.exists() or not history.stat().st_size:
-            assert self._launcher.poll() is None, "the contender ended"
+            self._check()
             time.sleep(0.02)
         self._launcher.terminate()
         self._launcher.wait(STOP_SECONDS)
         details: dict[str, Any] = json.loads((self._root / STEP / "result.json").read_text())["details"]
         return details
+
+    def _check(self) -> None:
+        """Raises: RuntimeError: it has ended."""
+        if self._launcher.poll() is not None:
+            last = self._log.read_text(errors="replace").splitlines()[-15:]
+            raise RuntimeError("\n".join([f"a contender ended with {self._launcher.returncode}", *last]))
 
     def _cpu(self) -> float:
         """CPU seconds that the workers used."""
@@ -171,7 +178,8 @@ def command(framework: str, name: str) -> list[str]:
 
 def variables(framework: str, name: str, root: Path) -> dict[str, str]:
     """Its environment, with all that it writes below `root`."""
-    processes, port = 1 if name == SINGLE else PROCESSES, free_port()
+    processes = 1 if name == SINGLE else PROCESSES
+    port, *_ = free_ports(processes)
     pod = {"cluster": {"worker": [f"127.0.0.1:{port}"]}, "task": {"type": "worker", "index": 0}}
     return {
         "PYTHONPATH": str(Path(__file__).parents[1]),

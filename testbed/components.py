@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from testbed import audit
 from testbed.binaries import Binaries
 from testbed.certificates import Authority, signing_key
-from testbed.ports import free_ports
+from trainwright.local.ports import free_ports
 
 HOST = "127.0.0.1"
 SERVICE_NETWORK = "10.96.0.0/12"

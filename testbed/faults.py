@@ -18,7 +18,7 @@ from aiohttp import web
 
 from testbed.components import HOST
 from testbed.kubeconfig import write_kubeconfig
-from testbed.ports import free_ports
+from trainwright.local.ports import free_ports
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 REFUSALS = {409: "Conflict", 429: "TooManyRequests", 500: "InternalError"}

@@ -16,9 +16,9 @@ import yaml
 from testbed.binaries import find_kubectl
 from testbed.cluster import Cluster
 from testbed.components import HOST
-from testbed.ports import free_ports
 from testbed.processes import Process
 from testbed.waiting import wait_until
+from trainwright.local.ports import free_ports
 
 INSTALLATION = Path(__file__).parents[1] / "manifests/install.yaml"
 """What `kubectl apply` installs: the chart, rendered."""

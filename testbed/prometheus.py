@@ -17,9 +17,9 @@ import yaml
 
 from testbed.build import BinariesMissingError, cache_directory
 from testbed.components import HOST
-from testbed.ports import free_ports
 from testbed.processes import Process
 from testbed.waiting import wait_until
+from trainwright.local.ports import free_ports
 
 PACKAGE = "prometheus"
 SCRAPE_SECONDS = 1

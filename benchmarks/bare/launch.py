@@ -4,12 +4,12 @@ python -m benchmarks.bare.launch benchmarks.bare.jax
 """
 
 import os
-import socket
 import subprocess
 import sys
 
 from benchmarks.bare.task import PROCESSES
 from benchmarks.ends import end, ending_with_us
+from trainwright.local.ports import LOOPBACK, free_ports
 
 ADDRESSES = "BARE_ADDRESSES"
 """Where the processes may listen, one `host:port` for each rank, with commas between."""
@@ -20,17 +20,9 @@ def addresses() -> list[str]:
     return os.environ[ADDRESSES].split(",")
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def main() -> None:
     """Start the processes and wait for them; none outlives this one."""
-    shared = os.environ | {ADDRESSES: ",".join(f"127.0.0.1:{free_port()}" for _ in range(PROCESSES))}
+    shared = os.environ | {ADDRESSES: ",".join(f"{LOOPBACK}:{port}" for port in free_ports(PROCESSES))}
     running: list[subprocess.Popen[bytes]] = []
     try:
         for rank in range(PROCESSES):

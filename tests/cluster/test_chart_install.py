@@ -20,12 +20,12 @@ from testbed import ApiClient, ApiError, ControlPlane, wait_until
 from testbed.binaries import find_kubectl
 from testbed.components import HOST
 from testbed.helm import CHART, helm, values_flags
-from testbed.ports import free_ports
 from testbed.processes import Process
 from tests.cluster.chart import served
 from tests.cluster.trainingjobs import exists
 from trainwright.api.loading import read_manifests
 from trainwright.api.validation import load_job
+from trainwright.local.ports import free_ports
 
 NAMESPACE = "trainwright-system"
 NAME = "trainwright-operator"

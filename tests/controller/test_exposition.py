@@ -7,8 +7,8 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 
-from testbed.ports import free_ports
 from trainwright.controller.exposition import serve_metrics
+from trainwright.local.ports import free_ports
 
 SLOW_SECONDS = 1.0
 

@@ -6,9 +6,9 @@ import time
 import aiohttp
 import pytest
 
-from testbed.ports import free_ports
 from trainwright.controller import health as module
 from trainwright.controller.health import STALL_SECONDS, Health, serve_health
+from trainwright.local.ports import free_ports
 
 
 class Clock:

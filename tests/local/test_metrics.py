@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from testbed.ports import free_ports
 from tests.local.runs import Run, manifest, python_step, wait_for
 from tests.local.test_chain import DATA, MODEL, TRAIN
+from trainwright.local.ports import free_ports
 
 Start = Callable[..., Run]
 

@@ -4,7 +4,6 @@ import importlib
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from trainwright.api.contract import StepConfiguration, StepResult
 from trainwright.api.job import Framework
 from trainwright.api.steps import Factory, Step
 from trainwright.local.interpreters import interpreter_of
+from trainwright.local.ports import free_ports
 from trainwright_trainers.runtime.execution import execute
 
 ROOT = Path(__file__).parents[2]
@@ -176,9 +176,7 @@ class Pod:
 @contextmanager
 def pods(job: Job, *, processes: int = 1, nodes: int = 1, started: int | None = None) -> Iterator[list[Pod]]:
     """The pods of a step; `started` is how many of the `nodes` exist."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port, *_ = free_ports(nodes * processes)
     running: list[Pod] = []
     try:
         for rank in range(nodes if started is None else started):

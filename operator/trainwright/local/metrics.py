@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from trainwright.api.job import TrainingJob
-from trainwright.local.site import LOOPBACK
+from trainwright.local.ports import LOOPBACK
 from trainwright.metrics.jobs import JobCollector
 from trainwright.planning.observation import ChildJob
 

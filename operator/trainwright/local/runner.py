@@ -17,7 +17,8 @@ from trainwright.local.cluster import LocalCluster
 from trainwright.local.interpreters import interpreter_of
 from trainwright.local.metrics import RunCollector, served
 from trainwright.local.pod import LocalPod
-from trainwright.local.site import LOOPBACK, LocalSite
+from trainwright.local.ports import LOOPBACK
+from trainwright.local.site import LocalSite
 from trainwright.metrics.progress import read_progress
 from trainwright.planning.actions import Event, Plan
 from trainwright.planning.observation import ChildJob, Observation, WorkerOutcome

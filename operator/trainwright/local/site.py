@@ -1,13 +1,12 @@
 """This machine as a place for child objects: one directory for storage, and a free port for each worker."""
 
-import socket
 from pathlib import Path
 
 from trainwright.api.job import Framework, TrainingJob
 from trainwright.api.steps import Step
+from trainwright.local.ports import LOOPBACK, free_ports
+from trainwright.manifests.environment import processes_per_worker
 from trainwright.manifests.site import Endpoint
-
-LOOPBACK = "127.0.0.1"
 
 
 class LocalSite:
@@ -16,7 +15,7 @@ class LocalSite:
     def __init__(self, directory: Path) -> None:
         """Keeps the job's files below `directory`."""
         self._root = directory
-        self._ports: dict[tuple[str, str], int] = {}
+        self._ports: dict[tuple[str, str], list[int]] = {}
 
     @property
     def root(self) -> str:
@@ -37,25 +36,17 @@ class LocalSite:
         """No images are used here: the trainers of this installation run."""
         return f"this-installation/{framework}"
 
-    def endpoint(self, job: TrainingJob, step: Step, index: int) -> Endpoint:  # noqa: ARG002 - one job a run
-        """Where the worker listens for its peers."""
-        return Endpoint(LOOPBACK, self._port(step.name, f"worker-{index}"))
+    def endpoint(self, job: TrainingJob, step: Step, index: int) -> Endpoint:
+        """Where the worker listens for its peers: at this port, and its further processes at those that follow."""
+        return Endpoint(LOOPBACK, self._port(step.name, f"worker-{index}", processes_per_worker(job)))
 
     def metrics_port(self, job: TrainingJob, step: Step) -> int:  # noqa: ARG002 - one job a run
         """Where rank 0 serves its metrics."""
         return self._port(step.name, "metrics")
 
-    def _port(self, step: str, purpose: str) -> int:
+    def _port(self, step: str, purpose: str, count: int = 1) -> int:
+        """The first of `count` ports."""
         if (step, purpose) not in self._ports:
-            self._ports[step, purpose] = _free_port(set(self._ports.values()))
-        return self._ports[step, purpose]
-
-
-def _free_port(taken: set[int]) -> int:
-    """A port that nobody listens on, and that was not given out before."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
-            return port
+            given = [port for ports in self._ports.values() for port in ports]
+            self._ports[step, purpose] = free_ports(count, apart_from=given)
+        return self._ports[step, purpose][0]

@@ -1,6 +1,5 @@
 """Who takes part in a round of an elastic group: decided over a real store, with the workers as threads."""
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from concurrent.futures import Future
 import pytest
 from torch.distributed.elastic.rendezvous.api import RendezvousClosedError, RendezvousInfo
 
+from trainwright.local.ports import free_ports
 from trainwright_trainers.pytorch import rendezvous
 from trainwright_trainers.pytorch.rendezvous import ElasticRendezvous
 
@@ -19,9 +19,7 @@ class Group:
     """The workers of one group."""
 
     def __init__(self, *, fewest: int = 1, expected: int = 2, last_call: float = 600) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        (self._port,) = free_ports(1)
         self._options = {"fewest": fewest, "expected": expected, "last_call": last_call}
         self.workers: dict[int, ElasticRendezvous] = {}
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 
 from tests.trainers.pytorch.compression.conftest import Start
 from trainwright.api.contract import StepResult
+from trainwright.local.ports import free_ports
 from trainwright_trainers.runtime.context import StepContext
 
 REPOSITORY = Path(__file__).parents[4]
@@ -65,9 +65,7 @@ def test_int8_step_ends_with_its_artifact_and_a_clean_log(start: Start) -> None:
 def test_fine_tuning_reports_and_sigterm_ends_it_with_143_and_no_half_artifact(start: Start) -> None:
     options = {"method": "l1-unstructured", "amount": 0.5, "finetuneEpochs": 10_000, "batchSize": 64}
     step = start({"name": "sparse", "prune": options})
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     with pod(step, TRAINWRIGHT_METRICS_PORT=str(port)) as process:
         assert process.stdout is not None
         for line in process.stdout:
