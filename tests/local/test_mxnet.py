@@ -11,14 +11,15 @@ import onnxruntime
 import psutil
 import pytest
 
-from tests.local.runs import Run, manifest, wait_for
+from tests.local.runs import Run, manifest, python_step, wait_for
 from trainwright.api.loading import read_manifests
 from trainwright_trainers.data import digits
 
 pytestmark = pytest.mark.slow
 
 Start = Callable[..., Run]
-EXAMPLE = Path(__file__).parents[2] / "manifests" / "examples" / "digits-mxnet.yaml"
+EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
+EXAMPLE = EXAMPLES / "digits-mxnet.yaml"
 
 
 def _status(run: Run) -> dict[str, Any]:
@@ -127,3 +128,46 @@ def test_a_program_whose_server_is_killed_fails_instead_of_waiting(start: Start,
     os.kill(next(process for process in servers if "sh" not in process.name()).pid, signal.SIGKILL)
     assert run.wait(120) == 1, run.said
     assert "137" in run.said
+
+
+def test_a_dist_sync_program_has_its_scheduler_and_servers_as_pods(start: Start) -> None:
+    (body,) = read_manifests(EXAMPLES / "own-mxnet-program.yaml")
+    body["spec"]["steps"][0]["run"]["command"] = ["python", str(EXAMPLES / "own_mxnet_program.py")]
+    run = start(body)
+    assert run.wait(300) == 0, run.said
+    said = [(run.output / "logs" / f"own-mxnet-servers-{index}.log").read_text() for index in range(5)]
+    assert sorted(text.splitlines()[0] for text in said[:2]) == ["worker 0 of 2", "worker 1 of 2"]
+    assert all("slope 3.0" in text for text in said[:2])
+    assert not any("slope" in text for text in said[2:])
+
+
+def test_a_server_of_its_own_that_is_killed_fails_the_group(start: Start, tmp_path: Path) -> None:
+    body = _own_program(tmp_path, "while True: store.push('weight', total); store.pull('weight', out=total)")
+    body["spec"]["workers"]["replicas"] = 5
+    body["spec"]["steps"][0]["run"]["roles"] = {"scheduler": 1, "server": 2}
+    run = start(body)
+    log = run.output / "logs" / "job-own-0.log"
+    wait_for(lambda: log.exists() and "sees" in log.read_text(), 120)
+    (server,) = (
+        process
+        for process in run.descendants()
+        if "program.py" in process.cmdline() and process.environ().get("DMLC_SERVER_ID") == "1"
+    )
+    server.kill()
+    assert run.wait(120) == 1, run.said
+    assert "worker 4 failed with exit code 137" in run.said
+
+
+def test_a_program_is_done_when_all_workers_are_whatever_the_servers_do(start: Start) -> None:
+    program = (
+        "import os, time\n"
+        "seconds = {'worker': 1 + 2 * int(os.environ['TRAINWRIGHT_INDEX'])}.get(os.environ['DMLC_ROLE'], 3600)\n"
+        "time.sleep(seconds)\n"
+        "print('done', flush=True)\n"
+    )
+    step = python_step("own", program, distributed=True)
+    step["run"]["roles"] = {"scheduler": 1, "server": 1}
+    run = start(manifest([step], framework="mxnet", workers={"replicas": 4}))
+    assert run.wait(60) == 0, run.said
+    said = [(run.output / "logs" / f"job-own-{index}.log").read_text() for index in range(4)]
+    assert said == ["done\n", "done\n", "", ""]

@@ -265,13 +265,51 @@ def test_roles_of_a_tensorflow_program_share_one_cluster_and_the_step_ends_with_
     assert "successPolicy" not in children(make_job(framework="tensorflow"))["Job"]["spec"]
 
 
-def test_each_pod_finds_its_role_by_its_index() -> None:
-    step = {"name": "script", "run": {"command": ["printenv", "TF_CONFIG"], "roles": {"chief": 1, "ps": 1}}}
-    job = make_job(framework="tensorflow", workers={"replicas": 3}, steps=[step])
+def _told_to_each(framework: str, roles: dict[str, int], **workers: int) -> list[dict[str, str]]:
+    """The environment in which each worker's program finds itself, by index."""
+    step = {"name": "script", "run": {"command": ["env", "-0"], "roles": roles}}
+    job = make_job(framework=framework, workers=workers, steps=[step])
     found = []
-    for index in range(3):
+    for index in range(workers["replicas"]):
         known = started(job, index=index)
         command = [expand(word, known) for word in trainer_of(job)["command"]]
         said = subprocess.run(command, env=known | {"PATH": os.defpath}, capture_output=True, text=True, check=True)
-        found.append(json.loads(said.stdout)["task"])
+        found.append(dict(line.split("=", 1) for line in said.stdout.split("\0") if line))
+    return found
+
+
+def test_each_pod_finds_its_role_by_its_index() -> None:
+    found = [
+        json.loads(told["TF_CONFIG"])["task"] for told in _told_to_each("tensorflow", {"chief": 1, "ps": 1}, replicas=3)
+    ]
     assert found == [{"type": role, "index": 0} for role in ("chief", "worker", "ps")]
+
+
+def test_each_pod_of_an_mxnet_program_is_a_worker_the_scheduler_or_a_server() -> None:
+    found = _told_to_each("mxnet", {"scheduler": 1, "server": 2}, replicas=5)
+    tasks = [("worker", 0), ("worker", 1), ("scheduler", 0), ("server", 0), ("server", 1)]
+    assert [told["DMLC_ROLE"] for told in found] == [role for role, _ in tasks]
+    host = "digits-script-{}.digits"
+    places = [{"url": host.format(index), "port": 9091} for index in range(5)]
+    for told, (role, number) in zip(found, tasks, strict=True):
+        assert json.loads(told["MX_CONFIG"]) == {
+            "cluster": {"scheduler": places[2:3], "server": places[3:], "worker": places[:2]},
+            "labels": {"scheduler": "", "server": "", "worker": ""},
+            "task": {"type": role, "index": number},
+        }
+        assert (told["DMLC_PS_ROOT_URI"], told["DMLC_PS_ROOT_PORT"]) == (host.format(2), "9091")
+        assert (told["DMLC_NUM_SERVER"], told["DMLC_NUM_WORKER"]) == ("2", "2")
+        numbers = {name: value for name, value in told.items() if name in ("DMLC_WORKER_ID", "DMLC_SERVER_ID")}
+        assert numbers == ({f"DMLC_{role.upper()}_ID": str(number)} if role != "scheduler" else {})
+
+
+def test_several_processes_of_an_mxnet_worker_are_counted_and_number_themselves() -> None:
+    worker, *_ = _told_to_each("mxnet", {"scheduler": 1, "server": 1}, replicas=4, processesPerWorker=3)
+    assert worker["DMLC_NUM_WORKER"] == "6"
+    assert "DMLC_WORKER_ID" not in worker
+
+
+def test_an_mxnet_program_with_roles_is_done_when_all_its_workers_are() -> None:
+    step = {"name": "script", "run": {"command": ["./fit"], "roles": {"scheduler": 1, "server": 1}}}
+    job = make_job(framework="mxnet", workers={"replicas": 4}, steps=[step])
+    assert children(job)["Job"]["spec"]["successPolicy"] == {"rules": [{"succeededIndexes": "0-1"}]}

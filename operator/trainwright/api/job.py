@@ -35,9 +35,25 @@ def _batch_rule(kind: str, train: str) -> Rule:
 
 
 _WITH_ROLES = "has(s.run) && has(s.run.roles)"
-_OTHERS = "s.run.roles.chief + s.run.roles.ps + s.run.roles.evaluator"
+_ROLES = {"tensorflow": ("chief", "ps", "evaluator"), "mxnet": ("scheduler", "server")}
+"""The roles of each framework's programs, besides workers."""
+_OTHERS = " + ".join(f"s.run.roles.{role}" for roles in _ROLES.values() for role in roles)
 _TOO_MANY = f"{_WITH_ROLES} && {_OTHERS} >= self.workers.replicas"
 _FIRST_TOO_MANY = f"self.steps.filter(s, {_TOO_MANY})[0]"
+_INCOMPLETE = f"{_WITH_ROLES} && (s.run.roles.scheduler < 1 || s.run.roles.server < 1)"
+_FIRST_INCOMPLETE = f"self.steps.filter(s, {_INCOMPLETE})[0]"
+
+
+def _foreign_roles_rule(framework: str, owner: str) -> Rule:
+    """No program of `framework` has the roles of `owner`."""
+    own, others = (" and ".join(_ROLES[name]) for name in (framework, owner))
+    offending = f"{_WITH_ROLES} && {' + '.join(f's.run.roles.{role}' for role in _ROLES[owner])} > 0"
+    return Rule(
+        f"self.framework != '{framework}' || !self.steps.exists(s, {offending})",
+        f"step %s: {framework} has no run.roles {others}; it has {own}",
+        ".steps",
+        (f"self.steps.filter(s, {offending})[0].name",),
+    )
 
 
 class TrainingJobSpec(Model):
@@ -113,10 +129,18 @@ class TrainingJobSpec(Model):
         ),
         *(_batch_rule(kind, train) for kind, train in (("train", "s.train"), ("distill", "s.distill.train"))),
         Rule(
-            f"self.framework == 'tensorflow' || !self.steps.exists(s, {_WITH_ROLES})",
-            "step %s: run.roles are those of TF_CONFIG, for the framework tensorflow",
+            f"self.framework in {list(_ROLES)} || !self.steps.exists(s, {_WITH_ROLES})",
+            f"step %s: run.roles are for the frameworks {' and '.join(_ROLES)}",
             ".steps",
             (f"self.steps.filter(s, {_WITH_ROLES})[0].name",),
+        ),
+        _foreign_roles_rule("tensorflow", "mxnet"),
+        _foreign_roles_rule("mxnet", "tensorflow"),
+        Rule(
+            f"self.framework != 'mxnet' || !self.steps.exists(s, {_INCOMPLETE})",
+            "step %s: run.roles have %s scheduler and %s servers; MXNet needs one scheduler and at least one server",
+            ".steps",
+            tuple(f"{_FIRST_INCOMPLETE}.{field}" for field in ("name", "run.roles.scheduler", "run.roles.server")),
         ),
         Rule(
             f"!self.steps.exists(s, {_TOO_MANY})",

@@ -345,7 +345,11 @@ class Profile(Model):
 
 
 class Roles(Model):
-    """How many of the workers are something else than a worker of TF_CONFIG's cluster; the rest are its workers."""
+    """How many of the workers are something else than a worker; the rest are workers.
+
+    TensorFlow has chief, parameter servers and evaluator, in TF_CONFIG; MXNet scheduler and servers of the key-value
+    store, in DMLC_ROLE and MX_CONFIG.
+    """
 
     chief: int = Field(default=0, ge=0, le=1)
     """Whether the first one is the chief. The step is done when the chief is, else when worker 0 is; then the others
@@ -356,6 +360,13 @@ class Roles(Model):
 
     evaluator: int = Field(default=0, ge=0, le=1)
     """Whether the last one is the evaluator, which knows the cluster and is no part of it."""
+
+    scheduler: int = Field(default=0, ge=0, le=1)
+    """Whether there is a scheduler, after the workers. The step is done when all workers are; then the others are
+    stopped."""
+
+    server: int = Field(default=0, ge=0, le=1000)
+    """Servers of the key-value store."""
 
 
 class Run(Model):
@@ -371,8 +382,8 @@ class Run(Model):
     """Whether it runs on every worker of the group, or once."""
 
     roles: Roles | None = None
-    """TensorFlow only: how many of the workers are chief, parameter servers and evaluator in TF_CONFIG. The image must
-    have a shell, /bin/sh."""
+    """TensorFlow and MXNet only: how many of the workers have another role. Without it, all are workers, and MXNet's
+    scheduler and server run beside the first one. The image must have a shell, /bin/sh."""
 
     rules: ClassVar = (
         Rule(

@@ -74,8 +74,12 @@ class LocalJob:
 
     @property
     def _succeeded(self) -> bool:
-        """Whether worker 0 is done, where that is enough."""
-        return "successPolicy" in self.body["spec"] and self.pods[0].exit_code == EXIT_DONE
+        """Whether the workers are done whose success is enough."""
+        policy = self.body["spec"].get("successPolicy")
+        if policy is None:
+            return False
+        first, _, last = policy["rules"][0]["succeededIndexes"].partition("-")
+        return all(self.pods[index].exit_code == EXIT_DONE for index in range(int(first), int(last or first) + 1))
 
     def _is_surplus(self, pod: LocalPod) -> bool:
         size: int = self.body["spec"]["parallelism"]

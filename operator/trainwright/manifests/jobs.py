@@ -11,7 +11,7 @@ from trainwright.api.steps import Step
 from trainwright.manifests.elasticity import ELASTIC_LABEL, Bounds, bounds_of
 from trainwright.manifests.names import ATTEMPT_LABEL, STEP_LABEL, TRAINER_CONTAINER, child_name, metadata
 from trainwright.manifests.pods import pod_template
-from trainwright.manifests.roles import tasks_of
+from trainwright.manifests.roles import deciding_indexes
 from trainwright.manifests.site import Site
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -38,9 +38,10 @@ def step_job(job: TrainingJob, step: Step, attempt: int, input_path: str | None,
     }
     if bounds is not None:
         labels[ELASTIC_LABEL] = str(bounds)
-    if bounds is not None or tasks_of(job, step):
-        # A worker that comes when the others are done has nothing to join any more, and a parameter server never ends.
-        spec["successPolicy"] = {"rules": [{"succeededIndexes": "0"}]}
+    # A worker that comes when the others are done has nothing to join any more, and a parameter server never ends.
+    deciding = "0" if bounds is not None else deciding_indexes(job, step)
+    if deciding is not None:
+        spec["successPolicy"] = {"rules": [{"succeededIndexes": deciding}]}
     if queue := job.spec.scheduling.queue_name:
         labels[QUEUE_LABEL] = queue
         spec["suspend"] = True

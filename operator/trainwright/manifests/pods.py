@@ -110,8 +110,9 @@ def _command(job: TrainingJob, step: Step) -> list[str]:
     framework, run = job.spec.framework, step.run
     if run is None:
         return ["python", "-m", f"trainwright_trainers.{framework}"]
-    command = group_command(framework, run.command) if run.distributed else run.command
-    return with_task(command, tasks_of(job, step))
+    if run.roles is not None:
+        return with_task(framework, run.command, tasks_of(job, step))
+    return group_command(framework, run.command) if run.distributed else list(run.command)
 
 
 def _ours_first(key: str, ours: Sequence[Object], users: Sequence[Object] | None) -> list[Object]:

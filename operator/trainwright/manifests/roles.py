@@ -1,7 +1,7 @@
-"""The roles of a user's TensorFlow program: one pod template for all, whose command finds its own by its index.
+"""The roles of a user's TensorFlow or MXNet program: one pod template, whose command finds its own by its index.
 
-A Job has one template, and Kubernetes puts no more into a variable than another one's value. So a line of shell makes
-TF_CONFIG, and is replaced by the user's program.
+A Job has one template, and Kubernetes puts no more into a variable than another one's value. So a line of shell tells
+the program what it is, and is replaced by it.
 """
 
 from collections.abc import Sequence
@@ -9,31 +9,36 @@ from collections.abc import Sequence
 from trainwright.api.contract import INDEX_VARIABLE
 from trainwright.api.job import TrainingJob
 from trainwright.api.steps import Step
-from trainwright.manifests.rendezvous import Task
-from trainwright.manifests.rendezvous.tensorflow import CLUSTER_VARIABLE
+from trainwright.manifests.rendezvous import Task, tell_task
 
 
 def tasks_of(job: TrainingJob, step: Step) -> tuple[Task, ...]:
-    """The tasks by the workers' indices; none where the step has no roles.
-
-    The first is the one whose end is the step's.
-    """
+    """The tasks by the workers' indices; none where the step has no roles."""
     roles = step.run.roles if step.run else None
     if roles is None:
         return ()
-    workers = job.spec.workers.replicas - roles.chief - roles.ps - roles.evaluator
-    counts = {"chief": roles.chief, "worker": workers, "ps": roles.ps, "evaluator": roles.evaluator}
+    others: dict[str, int] = roles.model_dump()
+    workers = job.spec.workers.replicas - sum(others.values())
+    counts = {"chief": others.pop("chief"), "worker": workers, **others}
     return tuple(Task(role, number) for role, count in counts.items() for number in range(count))
 
 
-def with_task(command: Sequence[str], tasks: Sequence[Task]) -> list[str]:
-    """The command, run with the TF_CONFIG of the task that the pod's index stands for; as it is without tasks."""
+def deciding_indexes(job: TrainingJob, step: Step) -> str | None:
+    """Whose success is the step's, as a Job's success policy says it; None where it takes all.
+
+    A TensorFlow program is done when its first task is, an MXNet program when all workers are.
+    """
+    tasks = tasks_of(job, step)
+    if not tasks:
+        return None
+    workers = sum(task.role == "worker" for task in tasks)
+    return f"0-{workers - 1}" if job.spec.framework == "mxnet" and workers > 1 else "0"
+
+
+def with_task(framework: str, command: Sequence[str], tasks: Sequence[Task]) -> list[str]:
+    """The command, told the task that the pod's index stands for; as it is without tasks."""
     if not tasks:
         return list(command)
     cases = " ".join(f"{index}) role={task.role} number={task.number};;" for index, task in enumerate(tasks))
-    config = (
-        r"{\"cluster\": " + f"${CLUSTER_VARIABLE}" + r", \"task\": {\"type\": \"$role\", \"index\": $number},"
-        r" \"environment\": \"cloud\"}"
-    )
-    script = f'case "${INDEX_VARIABLE}" in {cases} esac; export TF_CONFIG="{config}"; exec "$@"'
+    script = f'case "${INDEX_VARIABLE}" in {cases} esac; {tell_task(framework)}; exec "$@"'
     return ["/bin/sh", "-c", script, "sh", *command]

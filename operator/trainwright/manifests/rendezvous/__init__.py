@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from trainwright.manifests.rendezvous import jax, mxnet, pytorch, tensorflow
 from trainwright.manifests.rendezvous.group import Group, Task
 
-__all__ = ["Group", "Task", "group_command", "rendezvous_environment"]
+__all__ = ["Group", "Task", "group_command", "rendezvous_environment", "tell_task"]
 
 _FRAMEWORKS: dict[str, Callable[[Group], dict[str, str]]] = {
     "pytorch": pytorch.environment,
@@ -18,6 +18,11 @@ _FRAMEWORKS: dict[str, Callable[[Group], dict[str, str]]] = {
 def group_command(framework: str, command: Sequence[str]) -> list[str]:
     """The command of a program of the user's own that runs on every worker of a group."""
     return mxnet.with_servers(command) if framework == "mxnet" else list(command)
+
+
+def tell_task(framework: str) -> str:
+    """Shell that tells a program what it is among the workers, by the variables `role` and `number`."""
+    return {"tensorflow": tensorflow.TELL_TASK, "mxnet": mxnet.TELL_TASK}[framework]
 
 
 def rendezvous_environment(framework: str, group: Group) -> dict[str, str]:

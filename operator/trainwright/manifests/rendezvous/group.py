@@ -12,7 +12,7 @@ INDEX = f"$({INDEX_VARIABLE})"
 
 @dataclass(frozen=True)
 class Task:
-    """What one worker is in TF_CONFIG."""
+    """What one worker is among the others, in TensorFlow's or MXNet's words."""
 
     role: str
     number: int
@@ -38,3 +38,7 @@ class Group:
     def world_size(self) -> int:
         """Processes of all workers together."""
         return len(self.endpoints) * self.processes
+
+    def of_role(self, role: str) -> tuple[Endpoint, ...]:
+        """Where those listen that are of a role."""
+        return tuple(endpoint for task, endpoint in zip(self.tasks, self.endpoints, strict=True) if task.role == role)

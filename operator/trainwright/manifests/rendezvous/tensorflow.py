@@ -10,6 +10,12 @@ from trainwright.manifests.rendezvous.group import INDEX, Group
 CLUSTER_VARIABLE = "TRAINWRIGHT_TF_CLUSTER"
 """Holds TF_CONFIG's cluster where the workers have roles, and each makes its own TF_CONFIG with it."""
 
+TELL_TASK = (
+    r'export TF_CONFIG="{\"cluster\": ' + f"${CLUSTER_VARIABLE}" + r", \"task\": {\"type\": \"$role\", \"index\":"
+    r' $number}, \"environment\": \"cloud\"}"'
+)
+"""Shell that tells the program its `$role` and `$number`."""
+
 
 def environment(group: Group) -> dict[str, str]:
     """A cluster of workers; worker 0 is the chief, as TensorFlow takes it where no task is named so."""
