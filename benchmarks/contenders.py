@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
-from benchmarks.bare.task import BATCH, PROCESSES, RATE, STAMPS
+from benchmarks.bare.task import BATCH, HALTED, PROCESSES, RATE, STAMPS
 from benchmarks.ends import end, ending_with_us
 from benchmarks.figures import COUNTED
 from trainwright.local.ports import free_ports
@@ -29,6 +28,8 @@ SELDOM = 10_000_000
 """Optimizer steps between two checkpoints, where none is wanted."""
 STOP_SECONDS = 60.0
 """How long a trainer may take to stop on request."""
+QUIET_SECONDS = 0.1
+"""A contender is at rest once it has used next to no CPU time for so long."""
 STEP = "steps/train"
 
 
@@ -80,6 +81,7 @@ class Running:
         self._root = root or Path(self._folder.name)
         self._stamps = Path(self._folder.name) / "stamps"
         self._stamps.touch()
+        self._halted = Path(f"{self._stamps}{HALTED}")
         self._log = Path(self._folder.name) / "log"
         self._page: str | None = None
         environment = os.environ | variables(framework, name, self._root)
@@ -121,26 +123,27 @@ class Running:
             time.sleep(0.02)
 
     def halt(self) -> None:
-        """Stop the workers where they are."""
-        for process in self._workers():
-            process.send_signal(signal.SIGSTOP)
+        """Let no further step begin, and wait until nothing is done any more, in the background neither."""
+        self._halted.touch()
+        used, before = self._cpu(), 0.0
+        while used - before > QUIET_SECONDS / 5:
+            time.sleep(QUIET_SECONDS)
+            used, before = self._cpu(), used
+        self._check()
 
     def turn(self, seconds: float) -> Turn:
         """Train for some seconds."""
         before, used = len(self.stamps()), self._cpu()
-        for process in self._workers():
-            process.send_signal(signal.SIGCONT)
+        self._halted.unlink()
         time.sleep(seconds / 2)
         if self._page is not None:
             with urllib.request.urlopen(self._page, timeout=10) as page:
                 assert b"trainwright_training_loss" in page.read()
         time.sleep(seconds / 2)
         self.halt()
-        self._check()
         stamps = self.stamps()[before:]
-        # The first step of a turn was begun in the last one.
-        elapsed, _, counted = stamps[-1] - stamps[1]
-        return Turn((len(stamps) - 2) / elapsed, (self._cpu() - used) / len(stamps), counted / elapsed)
+        elapsed, _, counted = stamps[-1] - stamps[0]
+        return Turn((len(stamps) - 1) / elapsed, (self._cpu() - used) / len(stamps), counted / elapsed)
 
     def conclude(self) -> dict[str, Any]:
         """Ask the trainer to stop once it has done a step; gives the details of its result."""

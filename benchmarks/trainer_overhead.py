@@ -5,7 +5,7 @@
 
 The contenders train the same model on the same data with the same batch and optimizer, as two processes of one thread:
 the trainer, the bare loop of `bare/`, and the trainer with a checkpoint every 50 steps, or for JAX in one process
-alone. They take turns of a few seconds (A B C A B C ...) while the others are halted, so that other load on the
+alone. They take turns of a few seconds (A B C C B A ...) while the others are halted, so that other load on the
 machine slows all of them alike. The model notes when each of its forward passes begins; what is compared is steps a
 second of own turns, and CPU time a step, which other load disturbs less. The time to the first step is measured before
 that, in turn as well and in both ways; for JAX also how long programs take to be compiled, and to be read when an
@@ -70,8 +70,7 @@ def measure_turns(contenders: Sequence[str], arguments: argparse.Namespace) -> d
     """What each contender did in each of its turns.
 
     The same program is some percent faster or slower from one start to the next, with the luck of its memory's layout,
-    and keeps that to its end: so every contender is started several times. They start together, since a process that is
-    halted for as long as another one's start is taken for lost.
+    and keeps that to its end: so every contender is started several times.
     """
     found: dict[str, list[Turn]] = {name: [] for name in contenders}
     for _ in range(arguments.starts):
@@ -134,7 +133,7 @@ def main() -> None:
     parser.add_argument("--framework", choices=FRAMEWORKS, default="pytorch", help="whose trainer is measured")
     parser.add_argument("--starts", type=int, default=3, help="starts of each contender in each part (default: 3)")
     parser.add_argument("--rounds", type=int, default=4, help="turns of each contender after each start (default: 4)")
-    parser.add_argument("--seconds", type=float, default=1.5, help="length of a turn (default: 1.5)")
+    parser.add_argument("--seconds", type=float, default=2.5, help="length of a turn (default: 2.5)")
     parser.add_argument("--metrics", action="store_true", help="measure only what the live figures cost")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # through all that is to be ended

@@ -19,6 +19,9 @@ RATE = 1e-3
 STAMPS = "BENCHMARK_STAMPS"
 """The file that steps are noted in; they aren't where it is not set."""
 STAMP_BYTES = 24
+HALTED = ".halted"
+"""Ending of the file beside those of the steps that lets no step begin while it is there."""
+LOOK_SECONDS = 0.005
 
 
 def samples() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
@@ -30,10 +33,16 @@ def samples() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarr
 
 
 def note_step() -> None:
-    """Note that a step begins: the time, the CPU time used by then, and that in what is counted; only in rank 0."""
+    """Note that a step begins: the time, the CPU time used by then, and that in what is counted; only in rank 0.
+
+    While the contender is halted it waits here, and the other processes in the collective for it. Were they stopped by
+    a signal, then after some seconds without a sign of life they would take each other for lost.
+    """
     file = _stamps()
     if file is None:
         return
+    while Path(f"{os.environ[STAMPS]}{HALTED}").exists():
+        time.sleep(LOOK_SECONDS)
     # The launcher's part matters for the start only, and takes a while to read.
     launcher = psutil.Process(os.getppid()).cpu_times() if file.tell() < 3 * STAMP_BYTES else None
     used = time.process_time() + (launcher.user + launcher.system if launcher else 0.0)
