@@ -12,6 +12,7 @@ import torch
 from onnx import TensorProto
 
 from tests.trainers.fresh import fresh_outputs
+from tests.trainers.optimized import operators_run
 from tests.trainers.pytorch.compression.conftest import Chain, Start, context, fit, run
 from tests.trainers.pytorch.compression.data import digits
 from tests.trainers.pytorch.compression.test_formats import samples
@@ -119,6 +120,23 @@ def test_torchao_quantizes_every_convolution(quantized: Chain) -> None:
     assert {makers.get(node.input[0]) for node in products} == {"DequantizeLinear"}
 
 
+def test_torchao_model_computes_with_integers_throughout(quantized: Chain, tmp_path: Path) -> None:
+    operators = operators_run(model_file(quantized, "pt2e"), tmp_path)
+    assert operators["QLinearConv"] == 9
+    assert operators["QLinearAdd"] == 3
+    assert operators["QGemm"] == 1
+    assert operators["QuantizeLinear"] == 2
+    assert operators["DequantizeLinear"] == 1  # before the mean; the outputs are floats
+    assert not operators.keys() & {"Conv", "FusedConv", "Gemm", "MatMul", "Add"}
+
+
+def test_torchao_weights_have_seven_bits_as_sums_of_two_products_must_fit_into_16(quantized: Chain) -> None:
+    weights = [array for array in onnx_weights(onnx.load(model_file(quantized, "pt2e"))) if array.ndim > 1]
+    assert len(weights) == 10
+    assert {array.dtype for array in weights} == {np.dtype(np.int8)}
+    assert 2 * 255 * max(np.abs(array.astype(np.int64)).max() for array in weights) <= np.iinfo(np.int16).max
+
+
 def test_tflite_model_takes_and_gives_floats(quantized: Chain) -> None:
     manifest = json.loads((quantized.artifact("litert-static") / "manifest.json").read_text())
     assert [tensor["dtype"] for tensor in (*manifest["inputs"], *manifest["outputs"])] == ["float32", "float32"]
@@ -144,6 +162,18 @@ def test_dynamic_int8_of_a_transformer(transformer: Path, tmp_path: Path) -> Non
         # Scales are those of a batch, so that a sample's outputs depend a little on the others.
         assert (found.argmax(axis=1) == labels()[: len(found)]).mean() > 0.85
     assert result.metrics.parameters == pytest.approx(result.reference.parameters, rel=0.05)
+
+
+def test_torchao_leaves_a_transformers_biases_to_what_follows(transformer: Path, tmp_path: Path) -> None:
+    """ONNX Runtime adds them along with the activation or the shortcut; quantized, they would be operators more."""
+    step = context(transformer, quantize("pt2e", "torchao", "int8-static"), model=TRANSFORMER)
+    result = run(step)
+    assert result.metrics.accuracy is not None and result.reference.accuracy is not None
+    assert result.metrics.accuracy >= result.reference.accuracy - 0.02
+    operators = operators_run(step.output / "model.onnx", tmp_path)
+    assert operators["MatMulIntegerToFloat"] == 8
+    assert operators["BiasGelu"] == 2
+    assert operators["QGemm"] == 1
 
 
 def test_dynamic_int8_of_a_convolutional_network_is_refused(start: Start) -> None:

@@ -29,6 +29,8 @@ BATCH_SIZE = 32
 def quantize_pt2e(task: Task) -> Converted:
     """Weights in INT8, each output channel with its own scale, and activations in unsigned INT8 with one each.
 
+    Where, says `annotation.py`; ranges and rounding are torchao's.
+
     Raises:
         ConfigurationError: the artifact is no PyTorch model, or torchao can't follow it.
         ParityError: the ONNX model is not what torchao made.
@@ -47,15 +49,11 @@ def quantize(program: GraphModule, task: Task) -> GraphModule:
     """The program with its operators quantized, by the ranges that they have on the calibration samples."""
     with quiet():
         from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-        from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
-            X86InductorQuantizer,
-            get_default_x86_inductor_quantization_config,
-        )
 
-        quantizer = X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config())
-        tell_calls_apart(program)
+        from trainwright_trainers.pytorch.quantize.annotation import OnnxRuntimeQuantizer
+
         try:
-            prepared = prepare_pt2e(program, quantizer)
+            prepared = prepare_pt2e(program, OnnxRuntimeQuantizer())
         except (ValueError, RuntimeError, AssertionError) as error:
             raise ConfigurationError(
                 f"quantize.backend torchao can't follow this model; onnxruntime may: {str(error).partition(chr(10))[0]}"
@@ -65,15 +63,3 @@ def quantize(program: GraphModule, task: Task) -> GraphModule:
                 prepared(torch.from_numpy(model_input(inputs)))
         quantized: GraphModule = convert_pt2e(prepared)
         return quantized
-
-
-def tell_calls_apart(program: GraphModule) -> None:
-    """Give each call of a module that is called more than once, such as one ReLU for a whole block, a name of its own.
-
-    The quantizer takes all calls of one name for one operator, and gives up when that has several outputs.
-    """
-    for node in program.graph.nodes:
-        stack = node.meta.get("nn_module_stack")
-        if stack and node.op == "call_function":
-            key, (path, kind) = list(stack.items())[-1]
-            node.meta["nn_module_stack"] = {**stack, key: (f"{path}.{node.name}", kind)}
