@@ -1,6 +1,7 @@
 """Runs the command `trainwright` as a user does: a process of its own, in a directory of its own."""
 
 import contextlib
+import json
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 
 import psutil
 import yaml
+
+from tests.promises import ran_job
 
 TRAINWRIGHT = [sys.executable, "-c", "from trainwright.cli import main; main()"]
 
@@ -46,6 +49,8 @@ class Run:
         """Its exit code, once it has ended."""
         said, _ = self.process.communicate(timeout=seconds)
         self._said += said
+        if (job := self.output / "trainingjob.json").exists():
+            ran_job(json.loads(job.read_text()))
         return self.process.returncode
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.promises import ran
 from trainwright.api.contract import StepConfiguration, StepResult
 from trainwright.api.job import Framework
 from trainwright.api.steps import Factory, Step
@@ -53,6 +54,11 @@ class Job:
         """Its checkpoints' directory."""
         return self.directory / "checkpoints"
 
+    @property
+    def step(self) -> Step:
+        """The step's part of the job."""
+        return Step.model_validate({"name": self.name, self.kind: self.train})
+
     def variables(self) -> dict[str, str]:
         """What the operator sets in every pod."""
         configuration = StepConfiguration(
@@ -62,7 +68,7 @@ class Job:
             seed=1,
             model=Factory.model_validate(self.model),
             data=Factory.model_validate(self.data),
-            step=Step.model_validate({"name": self.name, self.kind: self.train}),
+            step=self.step,
             input=self.input,
             output=f"steps/{self.name}/artifact",
             checkpoints=f"steps/{self.name}/checkpoints",
@@ -111,14 +117,17 @@ def run_here(job: Job, monkeypatch: pytest.MonkeyPatch) -> tuple[int, StepResult
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-    return code, read_termination_message(job.root / "termination-log")
+    return code, _result_of(job, job.root / "termination-log")
 
 
-def read_termination_message(path: Path) -> StepResult:
-    """What the pod left, as the operator reads it."""
-    content = path.read_bytes()
+def _result_of(job: Job, message: Path) -> StepResult:
+    """What a pod left, as the operator reads it."""
+    content = message.read_bytes()
     assert len(content) <= 4096
-    return StepResult.model_validate_json(content)
+    result = StepResult.model_validate_json(content)
+    if result.outcome == "Succeeded":
+        ran(job.framework, job.step)
+    return result
 
 
 def _tensorflow_cluster(port: int, processes: int, nodes: int, rank: int) -> str:
@@ -131,7 +140,7 @@ class Pod:
     """The entry point of one pod, with its workers."""
 
     def __init__(self, job: Job, processes: int, nodes: int, rank: int, port: int) -> None:
-        self._message = job.root / f"termination-log-{rank}"
+        self._job, self._message = job, job.root / f"termination-log-{rank}"
         environment = os.environ | {
             **job.variables(),
             "TRAINWRIGHT_TERMINATION_LOG": str(self._message),
@@ -163,7 +172,7 @@ class Pod:
     def wait(self, seconds: float = 600) -> Ended:
         """Wait for the end."""
         _, log = self.process.communicate(timeout=seconds)
-        return Ended(self.process.returncode, read_termination_message(self._message), log)
+        return Ended(self.process.returncode, _result_of(self._job, self._message), log)
 
     def end(self) -> None:
         """Leave nothing behind."""

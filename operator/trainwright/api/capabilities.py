@@ -51,8 +51,7 @@ CAPABILITIES = {
         quantize_backends=("onnxruntime", "litert"),
         export_formats=("saved-model", "tflite", "onnx"),
         optimizers=(
-            *("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl"),
-            *("Lamb", "Lion", "Nadam", "RMSprop", "SGD"),
+            *("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Nadam", "RMSprop", "SGD"),
         ),
         schedules=("CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "PolynomialDecay"),
         strategies=("ddp",),
@@ -67,8 +66,7 @@ CAPABILITIES = {
         export_formats=("onnx", "saved-model", "stablehlo", "tflite"),
         optimizers=(
             *("adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan"),
-            *("amsgrad", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "radam", "rmsprop", "rprop"),
-            *("sgd", "sm3", "yogi"),
+            *("amsgrad", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "radam", "rmsprop", "sgd", "yogi"),
         ),
         schedules=(
             *("constant_schedule", "cosine_decay_schedule", "cosine_onecycle_schedule", "exponential_decay"),

@@ -34,7 +34,8 @@ of optimizers and schedules.
 _MATRIX_OPENING = """\
 ### By step and word
 
-`yes` is what validation lets pass; the tests run it.
+`yes` is what validation lets pass. Whatever this table and the one above promise is tied to the tests: a run of the
+whole suite fails, with the words, if one of them was not in a real step that succeeded in a test that passed.
 """
 
 

@@ -80,6 +80,13 @@ def that_stops() -> Splits:
     return Splits(Acting(stop), digits().validation)
 
 
+def that_tells_of_nccl() -> Splits:
+    """Leaves word how verbose NCCL is to be."""
+    return Splits(
+        Acting(lambda: Path(os.environ["ONCE"]).write_text(os.environ.get("NCCL_DEBUG", ""))), digits().validation
+    )
+
+
 def that_scrapes() -> Splits:
     """Reads /metrics as Prometheus would."""
 

@@ -145,14 +145,14 @@ def test_a_quantized_model_is_smaller_and_nearly_as_good(
     trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     job, result = trained
-    quantized = after(job, "quantize", {"scheme": "int8-static", "calibrationSamples": 100}, monkeypatch)
+    options = {"scheme": "int8-static", "backend": "onnxruntime", "calibrationSamples": 100}
+    quantized = after(job, "quantize", options, monkeypatch)
     assert quantized.metrics.accuracy is not None
     assert quantized.reference.accuracy == result.metrics.accuracy
     assert quantized.metrics.accuracy > result.metrics.accuracy - 0.05  # type: ignore[operator]
     description = json.loads((job.root / "steps" / "quantize" / "artifact" / "artifact.json").read_text())
     assert description["format"] == "onnx"
-    recipe = {"scheme": "int8-static", "backend": "onnxruntime", "calibrationSamples": 100}
-    assert description["recipe"]["quantized"] == recipe
+    assert description["recipe"]["quantized"] == options
     assert description["parent"]["name"] == "train"
     operators = operators_run(job.root / "steps" / "quantize" / "artifact" / "model.onnx", tmp_path)
     assert sum(operators[name] for name in ("QLinearConv", "QLinearMatMul", "MatMulIntegerToFloat", "QGemm")) > 1

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from tests.promises import ran_with
 from trainwright.api.capabilities import CAPABILITIES
 from trainwright.local.interpreters import interpreter_of
 
@@ -75,3 +76,4 @@ def test_every_optimizer_and_schedule_learns_and_goes_on_from_a_checkpoint(
     for name, (straight, stopped) in found.items():
         assert straight[-1] < straight[0], name
         assert stopped == straight, name
+        ran_with("mxnet", "optimizers" if name in promised.optimizers else "schedules", name)

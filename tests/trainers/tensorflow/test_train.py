@@ -53,7 +53,8 @@ def test_a_step_that_overflows_in_fp16_changes_only_the_scale() -> None:
 @pytest.mark.slow
 def test_a_group_learns_in_fp16_and_keeps_its_scale(tmp_path: Path) -> None:
     train = {"epochs": 3, "batchSize": 64, "optimizer": {"name": "adam", "learningRate": 1e-2}, "precision": "fp16"}
-    job = Job(tmp_path / "job", train, MLP, framework="tensorflow")
+    train |= {"collectives": {"nccl": [{"name": "NCCL_DEBUG", "value": "WARN"}]}}
+    job = acting(Job(tmp_path / "job", train, MLP, framework="tensorflow"), "that_tells_of_nccl", at=6, rank=1)
     ended = run_group(job)
     assert ended.exit_code == 0, ended.log
     assert ended.result.metrics.accuracy is not None
@@ -63,6 +64,7 @@ def test_a_group_learns_in_fp16_and_keeps_its_scale(tmp_path: Path) -> None:
     scales = [array for name, array in tensors.items() if name.startswith("optimizer/") and array.size == 1]
     assert any(scale >= 2**10 for scale in scales)
     assert all(array.dtype == np.float32 for name, array in tensors.items() if name.startswith("parameters/"))
+    assert Path(job.environment["ONCE"]).read_text() == "WARN", "NCCL's settings are those of every process"
 
 
 @pytest.mark.slow

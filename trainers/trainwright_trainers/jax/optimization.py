@@ -16,11 +16,10 @@ OPTIMIZERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     name: getattr(optax, name)
     for name in (
         *("adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan"),
-        *("amsgrad", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "radam", "rmsprop", "rprop"),
-        *("sgd", "sm3", "yogi"),
+        *("amsgrad", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "radam", "rmsprop", "sgd", "yogi"),
     )
 }
-"""By name; those that need nothing but gradients and parameters."""
+"""By name; those that need nothing but gradients and parameters, and take a schedule as rate (rprop and sm3 do not)."""
 
 SCHEDULES: dict[str, Callable[..., optax.Schedule]] = {
     name: getattr(optax, name)

@@ -14,11 +14,10 @@ from trainwright_trainers.runtime.suggestions import near_names
 OPTIMIZERS: dict[str, Callable[..., Any]] = {
     name.lower(): getattr(keras.optimizers, name)
     for name in (
-        *("Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl"),
-        *("Lamb", "Lion", "Nadam", "RMSprop", "SGD"),
+        *("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Nadam", "RMSprop", "SGD"),
     )
 }
-"""By lower-case name."""
+"""By lower-case name; without Adafactor, which in Keras divides zero by zero where a unit's gradients are all zero."""
 
 SCHEDULES: dict[str, Callable[..., Any]] = {
     name.lower(): getattr(keras.optimizers.schedules, name)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.promises import ran
 from trainwright.api.contract import StepConfiguration, StepResult
 from trainwright.api.steps import Factory
 from trainwright_trainers.data import Arrays, Splits, bundled
@@ -63,7 +64,9 @@ def context(
 
 def run(step: StepContext) -> StepResult:
     """Run a step as the entry point does."""
-    return find_run(step)(step)
+    result = find_run(step)(step)
+    ran(step.configuration.framework, step.configuration.step)
+    return result
 
 
 def fit(model: nn.Module, splits: Splits, epochs: int) -> None:
