@@ -18,6 +18,7 @@ from trainwright.manifests.site import ClusterSite
 
 JOB = example()
 HOSTS = ["digits-script-0.digits", "digits-script-1.digits"]
+FACTORY = {"factory": "package.module:callable"}
 
 
 def expand(value: str, known: dict[str, str]) -> str:
@@ -301,6 +302,15 @@ def test_each_pod_of_an_mxnet_program_is_a_worker_the_scheduler_or_a_server() ->
         assert (told["DMLC_NUM_SERVER"], told["DMLC_NUM_WORKER"]) == ("2", "2")
         numbers = {name: value for name, value in told.items() if name in ("DMLC_WORKER_ID", "DMLC_SERVER_ID")}
         assert numbers == ({f"DMLC_{role.upper()}_ID": str(number)} if role != "scheduler" else {})
+
+
+def test_servers_of_a_training_run_beside_the_first_workers() -> None:
+    train = {"name": "train", "train": {"collectives": {"servers": 2}}}
+    told = started(make_job(framework="mxnet", steps=[train], workers={"replicas": 3}, model=FACTORY, data=FACTORY))
+    assert (told["DMLC_NUM_SERVER"], told["DMLC_NUM_WORKER"]) == ("2", "3")
+    places = [{"url": f"digits-train-{index}.digits", "port": 9091} for index in range(3)]
+    cluster = json.loads(told["MX_CONFIG"])["cluster"]
+    assert cluster == {"scheduler": places[:1], "server": places[:2], "worker": places}
 
 
 def test_several_processes_of_an_mxnet_worker_are_counted_and_number_themselves() -> None:

@@ -88,6 +88,7 @@ CAPABILITIES = {
         schedules=("CosineScheduler", "FactorScheduler", "MultiFactorScheduler", "PolyScheduler"),
         strategies=("ddp",),
         precisions=("fp32",),
+        train_options=("collectives.servers",),
     ),
 }
 """By framework. A kind that is missing has no trainer in this version."""
@@ -108,5 +109,6 @@ TRAIN_OPTIONS = {
     "compile": "has({0}.compile) && {0}.compile",
     "scaling": "has({0}.scaling)",
     "collectives.nccl": "has({0}.collectives) && has({0}.collectives.nccl) && size({0}.collectives.nccl) > 0",
+    "collectives.servers": "has({0}.collectives) && has({0}.collectives.servers) && {0}.collectives.servers > 1",
 }
 """Options of a training that not every framework has -> whether a training asks for it, in CEL."""

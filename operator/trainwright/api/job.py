@@ -34,6 +34,19 @@ def _batch_rule(kind: str, train: str) -> Rule:
     )
 
 
+def _servers_rule(kind: str, train: str) -> Rule:
+    servers = f"{train}.collectives.servers"
+    asked = f"has(s.{kind}) && has({train}.collectives) && has({servers}) && {servers} > 1"
+    offending = f"{asked} && {servers} > self.workers.replicas"
+    first = f"self.steps.filter(s, {offending})[0]"
+    return Rule(
+        f"!self.steps.exists(s, {offending})",
+        "step %s: collectives.servers (%s) run beside one worker each: it must be at most workers.replicas (%s)",
+        ".steps",
+        (f"{first}.name", servers.replace("s.", f"{first}.", 1), "self.workers.replicas"),
+    )
+
+
 _WITH_ROLES = "has(s.run) && has(s.run.roles)"
 _ROLES = {"tensorflow": ("chief", "ps", "evaluator"), "mxnet": ("scheduler", "server")}
 """The roles of each framework's programs, besides workers."""
@@ -127,7 +140,11 @@ class TrainingJobSpec(Model):
             )
             for metric in METRICS
         ),
-        *(_batch_rule(kind, train) for kind, train in (("train", "s.train"), ("distill", "s.distill.train"))),
+        *(
+            rule(kind, train)
+            for rule in (_batch_rule, _servers_rule)
+            for kind, train in (("train", "s.train"), ("distill", "s.distill.train"))
+        ),
         Rule(
             f"self.framework in {list(_ROLES)} || !self.steps.exists(s, {_WITH_ROLES})",
             f"step %s: run.roles are for the frameworks {' and '.join(_ROLES)}",

@@ -80,6 +80,10 @@ class Collectives(Model):
     nccl: list[NcclVariable] = Field(default=[], max_length=50)
     """Settings of NCCL, set in every process before it is used; without GPUs they change nothing."""
 
+    servers: int = Field(default=1, ge=1, le=1000)
+    """Servers of MXNet's key-value store, which the gradients are divided among; each runs beside the workers of a pod
+    of its own, from the first on."""
+
 
 class Train(Model):
     """Distributed training of the model from its initial weights, or on from the artifact before."""

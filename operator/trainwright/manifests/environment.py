@@ -124,7 +124,9 @@ def _group(job: TrainingJob, step: Step, site: Site) -> Group:
     replicas = job.spec.workers.replicas if step.distributed else 1
     endpoints = tuple(site.endpoint(job, step, index) for index in range(replicas))
     processes = processes_per_worker(job) if step.distributed else 1
-    return Group(endpoints, processes, bounds_of(job, step), tasks_of(job, step))
+    training = step.train or (step.distill.train if step.distill else None)
+    servers = training.collectives.servers if training else 1
+    return Group(endpoints, processes, bounds_of(job, step), tasks_of(job, step), servers)
 
 
 def _plain(values: Mapping[str, str]) -> list[EnvVar]:

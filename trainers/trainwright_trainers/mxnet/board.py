@@ -36,11 +36,15 @@ class BoardServer:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                purpose, _, rank = self.rfile.readline().decode().strip().partition(" ")
+                purpose, _, number = self.rfile.readline().decode().strip().partition(" ")
                 if purpose == "presence":
-                    board._accompany(int(rank), self.rfile, self.wfile)
+                    board._accompany(int(number), self.rfile, self.wfile)
                 elif purpose == "signs":
                     board._exchange(self.rfile, self.wfile)
+                elif purpose == "fault":
+                    board.tell(Fault.model_validate_json(self.rfile.readline()))
+                elif purpose == "drain":
+                    board.drain(float(number))  # the end of the connection is the answer
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
@@ -102,6 +106,39 @@ class BoardServer:
                 reply = json.dumps(self._lines)
             outgoing.write(f"{reply}\n".encode())
             outgoing.flush()
+
+
+class DistantBoard:
+    """The first pod's board, as another pod uses it that has a part of the key-value store; see `BoardServer`."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+        self._closed = False
+
+    def __enter__(self) -> "DistantBoard":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def tell(self, fault: Fault) -> None:
+        """Tell all workers of a fault."""
+        if not self._closed:
+            with _connect(self._address) as connection:
+                connection.sendall(f"fault\n{fault.model_dump_json()}\n".encode())
+
+    def drain(self, seconds: float) -> None:
+        """Wait until the workers of all pods have gone; the first pod's end says so, too."""
+        try:
+            with socket.create_connection(self._address, timeout=2 * seconds) as connection:
+                connection.sendall(f"drain {seconds}\n".encode())
+                connection.recv(1)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Tell of no fault any more."""
+        self._closed = True
 
 
 def lost_fault(message: str, rank: int | None = None) -> Fault:

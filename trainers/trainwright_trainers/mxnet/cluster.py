@@ -12,13 +12,23 @@ class Cluster:
     """A group of processes and its key-value store."""
 
     host: str
-    """The first pod's, where the scheduler and the server run."""
+    """The first pod's, where the scheduler runs."""
     port: int
     """The scheduler's."""
     workers: int
     """Processes that train, of all pods together."""
-    first: bool
-    """Whether this is the first pod."""
+    pod: int
+    """This pod's index."""
+    servers: int
+    """How many pods, from the first on, have a server of the store."""
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """What this pod has of the store: its name in messages -> DMLC_ROLE. A process alone needs none."""
+        if self.workers < 2 or self.pod >= self.servers:
+            return {}
+        server = f"server {self.pod}" if self.servers > 1 else "server"
+        return {"scheduler": "scheduler", server: "server"} if self.pod == 0 else {server: "server"}
 
     @property
     def board(self) -> tuple[str, int]:
@@ -37,7 +47,10 @@ def cluster_of(environment: Mapping[str, str]) -> Cluster:
             environment.get("DMLC_PS_ROOT_URI", "127.0.0.1"),
             int(environment.get("DMLC_PS_ROOT_PORT", "0")),
             int(environment.get("DMLC_NUM_WORKER", "1")),
-            environment.get(INDEX_VARIABLE, "0") == "0",
+            int(environment.get(INDEX_VARIABLE, "0")),
+            int(environment.get("DMLC_NUM_SERVER", "1")),
         )
     except ValueError as error:
-        raise ConfigurationError(f"DMLC_PS_ROOT_PORT and DMLC_NUM_WORKER must be numbers: {error}") from error
+        raise ConfigurationError(
+            f"DMLC_PS_ROOT_PORT, DMLC_NUM_WORKER and DMLC_NUM_SERVER must be numbers: {error}"
+        ) from error

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import mxnet as mx
-
 from trainwright_trainers.mxnet.checkpointing import Checkpointing, TrainingState
 from trainwright_trainers.mxnet.feeding import Batch, Feeder
-from trainwright_trainers.mxnet.processes import Processes
+from trainwright_trainers.mxnet.processes import Processes, gpu_memory
 from trainwright_trainers.mxnet.scoring import Scorer
 from trainwright_trainers.mxnet.stepping import Step
 from trainwright_trainers.runtime.engine import StatefulEngine
@@ -46,16 +44,8 @@ class MxnetEngine(StatefulEngine[TrainingState, Batch]):
         rates = [rate for _, rate, _ in self._told]
         norm = float(self._told[-1][2].asscalar()) if self._tell_norm else None
         self._told.clear()
-        return Readings(losses, rates, norm, _gpu_memory(self._device))
+        return Readings(losses, rates, norm, gpu_memory(self._device))
 
     def score(self) -> Score:
         """The model on the validation split."""
         return self._scorer.score()
-
-
-def _gpu_memory(device: Any) -> float | None:
-    """Bytes in use of this process' GPU, by whomever."""
-    if device.device_type != "gpu":
-        return None
-    free, total = mx.context.gpu_memory_info(device.device_id)
-    return float(total - free)

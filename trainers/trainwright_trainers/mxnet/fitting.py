@@ -8,11 +8,12 @@ from trainwright_trainers.mxnet.checkpointing import Checkpointing
 from trainwright_trainers.mxnet.engine import MxnetEngine
 from trainwright_trainers.mxnet.feeding import Feeder
 from trainwright_trainers.mxnet.preparation import Prepared
-from trainwright_trainers.mxnet.processes import Processes, meet
+from trainwright_trainers.mxnet.processes import Processes, gpu_memory, meet
 from trainwright_trainers.mxnet.scoring import Scorer
 from trainwright_trainers.mxnet.stepping import Objective, Step
 from trainwright_trainers.runtime.checkpoints import Checkpoints
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.gpu import watch_gpu
 from trainwright_trainers.runtime.losses import Losses
 from trainwright_trainers.runtime.reporting import begin_reporting
 from trainwright_trainers.runtime.training import Training
@@ -46,6 +47,7 @@ def begin(step: StepContext, collectives: Collectives) -> Group:
     losses.lap("rendezvous")
     if processes.first:
         step.progress.serve_where_asked()
+        watch_gpu(step.progress, lambda: gpu_memory(processes.device), processes.device.device_id)
     return Group(processes, losses)
 
 

@@ -20,6 +20,10 @@ from trainwright_trainers.runtime.group import GROUP_VARIABLE, GroupDirectory, l
 from trainwright_trainers.runtime.logs import LOG
 from trainwright_trainers.runtime.watch import Watch
 
+SMALLEST_DIVIDED = 4096
+"""Numbers from which on a message is divided among the store's servers; by MXNet's own bound, a million, a model of
+fewer parameters would leave all servers but one idle, since all its gradients are one message."""
+
 
 @dataclass
 class Processes:
@@ -78,8 +82,11 @@ def meet(step: StepContext, options: Collectives) -> Processes:
     group = GroupDirectory(Path(os.environ[GROUP_VARIABLE])) if GROUP_VARIABLE in os.environ else None
     processes = Processes(rank, size, device)
     if size > 1 and group is not None:
-        address = cluster_of(os.environ).board
+        cluster = cluster_of(os.environ)
+        address = cluster.board
         presence = Presence(address, rank, lambda fault: _leave(fault, rank, step, group))
+        if cluster.servers > 1:
+            os.environ.setdefault("MXNET_KVSTORE_BIGARRAY_BOUND", str(SMALLEST_DIVIDED))
         processes.store = mx.kv.create("dist_sync")
         processes.gather(np.zeros(1))  # all are there
         watch = Watch()
@@ -94,6 +101,14 @@ def meet(step: StepContext, options: Collectives) -> Processes:
     if group is not None:
         group.meet(rank)
     return processes
+
+
+def gpu_memory(device: Any) -> int | None:
+    """Bytes in use of a GPU, by whomever: MXNet doesn't tell its own; None where the device is no GPU."""
+    if device.device_type != "gpu":
+        return None
+    free, total = mx.context.gpu_memory_info(device.device_id)
+    return int(total - free)
 
 
 def _leave(fault: Fault, rank: int, step: StepContext, group: GroupDirectory) -> None:

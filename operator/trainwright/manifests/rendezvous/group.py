@@ -27,12 +27,14 @@ class Group:
         processes: how many processes each worker has.
         bounds: the sizes that the group may take on while it runs; none when it keeps its size.
         tasks: what each worker is, by index, where they are not all alike.
+        servers: on how many workers, from the first on, a server of MXNet's key-value store runs.
     """
 
     endpoints: tuple[Endpoint, ...]
     processes: int
     bounds: Bounds | None = None
     tasks: tuple[Task, ...] = ()
+    servers: int = 1
 
     @property
     def world_size(self) -> int:

@@ -1,6 +1,6 @@
 """MXNet: ps-lite's DMLC_* variables, and MX_CONFIG as Kubeflow's operator had it.
 
-The scheduler and the server of the key-value store run beside the workers of the first pod: the trainer starts them
+The scheduler and the servers of the key-value store run beside the workers of the first pods: the trainer starts them
 itself, a program of the user's is started once for each role. Where it has `run.roles`, they are pods of their own.
 Source: https://mxnet.apache.org/versions/1.9.1/api/faq/distributed_training
 """
@@ -76,8 +76,11 @@ def environment(group: Group) -> dict[str, str]:
 
 
 def _cluster(group: Group) -> dict[str, tuple[Endpoint, ...]]:
-    """Where those of each role are; the workers of a group without roles have the others beside the first."""
+    """Where those of each role are; the workers of a group without roles have the others beside them."""
     if group.tasks:
         return {role: group.of_role(role) for role in ("scheduler", "server", "worker")}
-    first = group.endpoints[:1]
-    return {"scheduler": first, "server": first, "worker": group.endpoints}
+    return {
+        "scheduler": group.endpoints[:1],
+        "server": group.endpoints[: group.servers],
+        "worker": group.endpoints,
+    }
