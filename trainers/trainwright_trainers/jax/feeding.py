@@ -8,7 +8,7 @@ import numpy as np
 
 from trainwright_trainers.data import Array, Arrays, Dataset, read_batch
 from trainwright_trainers.data.ahead import ReadAhead
-from trainwright_trainers.data.order import Indices, Position, epoch_batches, share
+from trainwright_trainers.data.order import Indices, Position, epoch_batches, part_of, share
 from trainwright_trainers.evaluation.subject import model_input
 from trainwright_trainers.jax.processes import Processes
 
@@ -34,6 +34,7 @@ class Feeder:
         self._seed = seed
         self._batch_size = batch_size
         self._parts = parts
+        self._weights: dict[int, jax.Array] = {}
         self._ahead = None if isinstance(dataset, Arrays) else ReadAhead()
 
     def epoch(self, position: Position) -> Iterator[Batch]:
@@ -47,17 +48,24 @@ class Feeder:
         size = -(-len(indices) // (count * self._parts))
         shares = [share(indices, number, count) for number in self._processes.own_shares]
         padded = np.stack([np.resize(mine if len(mine) else indices[:1], self._parts * size) for mine in shares])
-        weights = np.zeros(padded.shape, np.float32)
-        for row, mine in zip(weights, shares, strict=True):
-            row[: len(mine)] = 1 / len(indices)
         inputs, targets = as_arrays(read_batch(self.dataset, padded.ravel()))
         shape = len(shares), self._parts, size
         return Batch(
             inputs=self._place(inputs, shape),
             targets=self._place(targets, shape),
-            weights=self._place(weights.ravel(), shape),
+            weights=self._weights_of(len(indices), shape),
             samples=len(indices),
         )
+
+    def _weights_of(self, samples: int, shape: tuple[int, int, int]) -> jax.Array:
+        """The weights of a global batch of so many samples: kept, since they are those of most batches."""
+        if samples not in self._weights:
+            weights = np.zeros((shape[0], shape[1] * shape[2]), np.float32)
+            for row, place in zip(weights, self._processes.own_shares, strict=True):
+                own = part_of(samples, place, self._processes.shares)
+                row[: own.stop - own.start] = 1 / samples
+            self._weights[samples] = self._place(weights.ravel(), shape)
+        return self._weights[samples]
 
     def _place(self, own: Array, shape: tuple[int, int, int]) -> jax.Array:
         return self._processes.spread_rows(own.reshape(*shape, *own.shape[1:]))

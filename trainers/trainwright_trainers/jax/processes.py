@@ -1,13 +1,14 @@
 """The group of processes that train together, and the mesh of all their devices."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from trainwright_trainers.data import Array
@@ -45,7 +46,7 @@ class Processes:
         """Parts that a batch is spread over: one for each device, or for each group of them that holds one model."""
         return self.mesh.shape[AXIS]
 
-    @property
+    @cached_property
     def own_shares(self) -> list[int]:
         """Which of these parts this process' devices compute on."""
         rows = enumerate(self.mesh.devices)
@@ -56,12 +57,12 @@ class Processes:
         """Whether several devices hold one model together."""
         return self.mesh.shape[MODEL] > 1
 
-    @property
+    @cached_property
     def replicated(self) -> NamedSharding:
         """For what is the same on every device."""
         return NamedSharding(self.mesh, PartitionSpec())
 
-    @property
+    @cached_property
     def spread(self) -> NamedSharding:
         """For what has a first dimension with one entry for each share."""
         return NamedSharding(self.mesh, PartitionSpec(AXIS))
@@ -85,7 +86,13 @@ class Processes:
 
     def spread_rows(self, own: Array) -> jax.Array:
         """This process' entries of an array with a first dimension of shares, as the array of all."""
-        return jax.make_array_from_process_local_data(self.spread, own, (self.shares, *own.shape[1:]))
+        entries = {share: own[place : place + 1] for place, share in enumerate(self.own_shares)}
+
+        def entry(index: Any) -> Array:
+            return entries[index[0].start or 0]
+
+        # By far the quickest of JAX's ways to make such an array.
+        return jax.make_array_from_callback((self.shares, *own.shape[1:]), self.spread, entry)
 
     def whole(self, tree: Any) -> Any:
         """The tree of arrays with all of each on every device; collective where models are split."""
@@ -97,8 +104,20 @@ class Processes:
         """The rows of all processes, by rank: [n] float64, as long in every process -> [processes, n]."""
         if self.size == 1:
             return row[None]
-        bits = multihost_utils.process_allgather(row.astype(np.float64).view(np.uint32))
-        return np.asarray(bits).view(np.float64)
+        bits = row.astype(np.float64).view(np.uint32)[None]
+        rows = jax.make_array_from_callback((self.size, bits.size), self._rows, lambda _: bits)
+        return np.asarray(self._everywhere(rows)).view(np.float64)
+
+    @cached_property
+    def _rows(self) -> NamedSharding:
+        """For what has a first dimension with one entry for each process, which is on all of its devices."""
+        devices = np.array(jax.devices()).reshape(self.size, -1)
+        return NamedSharding(Mesh(devices, ("process", "device")), PartitionSpec("process"))
+
+    @cached_property
+    def _everywhere(self) -> Callable[[jax.Array], jax.Array]:
+        """Puts all of such an array on every device; compiled once, where multihost_utils does it at each call."""
+        return jax.jit(lambda rows: rows, out_shardings=NamedSharding(self._rows.mesh, PartitionSpec()))
 
 
 def place(tree: Any, shardings: Any) -> Any:
