@@ -1,14 +1,13 @@
 """Batches for this process' devices, read only as far as they are its own."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from trainwright_trainers.data import Array, Arrays, Dataset, read_batch
-from trainwright_trainers.data.ahead import ReadAhead
-from trainwright_trainers.data.order import Indices, Position, epoch_batches, global_batch
+from trainwright_trainers.data import Array, read_batch
+from trainwright_trainers.data.feeding import BatchFeeder
+from trainwright_trainers.data.order import Indices, global_batch
 from trainwright_trainers.evaluation.subject import model_input
 from trainwright_trainers.tensorflow.processes import Processes
 
@@ -23,28 +22,15 @@ class Batch:
     """Samples of the global batch."""
 
 
-class Feeder:
-    """Reads the batches of a data set in the training's order."""
-
-    def __init__(self, dataset: Dataset, processes: Processes, *, seed: int, batch_size: int, parts: int) -> None:
-        self._dataset = dataset
-        self._processes = processes
-        self._seed = seed
-        self._batch_size = batch_size
-        self._parts = parts
-        self._ahead = None if isinstance(dataset, Arrays) else ReadAhead()
-
-    def epoch(self, position: Position) -> Iterator[Batch]:
-        """The batches from `position` to the end of its epoch."""
-        wanted = epoch_batches(self._seed, position, len(self._dataset), self._batch_size)
-        return map(self._read, wanted) if self._ahead is None else self._ahead.map(self._read, wanted)
+class Feeder(BatchFeeder[Processes, Batch]):
+    """Reads a process' share of each batch of a data set, in the training's order."""
 
     def _read(self, indices: Indices) -> Batch:
         place, replicas = self._processes.place, self._processes.replicas
         shares = [global_batch(indices, replica, replicas, self._parts) for replica in self._processes.own_replicas]
         parts = []
         for number in range(len(shares[0].parts)):
-            read = [as_arrays(read_batch(self._dataset, share.parts[number])) for share in shares]
+            read = [as_arrays(read_batch(self.dataset, share.parts[number])) for share in shares]
             weights = [np.float32(share.weights[number]) for share in shares]
             parts.append(
                 (place([inputs for inputs, _ in read]), place([targets for _, targets in read]), place(weights))
