@@ -13,6 +13,7 @@ _OPTIMIZERS = {
     "profile": "profile.optimizer",
 }
 _SCHEDULES = {"train": "train.schedule", "distill": "distill.train.schedule"}
+_TRAININGS = {"train": "train", "distill": "distill.train"}
 
 
 def _refuse(framework: str, offending: str, lacks: str, value: str = "") -> Rule:
@@ -36,13 +37,14 @@ def _kind_rule(framework: str, able: Capabilities) -> Iterator[Rule]:
 
 def _word_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
     """Rules on the fields whose words the schema lists."""
-    for capability, (kind, field, words) in FIELDS.items():
+    for capability, (owner, field, words) in FIELDS.items():
         can: tuple[str, ...] = getattr(able, capability)
         refused = [word for word in words if word not in can]
-        if kind in able.kinds and refused:
-            value = f"{kind}.{field}"
-            offending = f"has(s.{kind}) && has(s.{value}) && s.{value} in {refused}"
-            yield _refuse(framework, offending, f"{kind} {field} %s; it has {', '.join(can)}", value)
+        for kind, place in (_TRAININGS if owner == "train" else {owner: owner}).items():
+            if kind in able.kinds and refused:
+                value = f"{place}.{field}"
+                offending = f"{_has(kind, place)} && has(s.{value}) && s.{value} in {refused}"
+                yield _refuse(framework, offending, f"{place} {field} %s; it has {', '.join(can)}", value)
 
 
 def _name_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
@@ -55,17 +57,25 @@ def _name_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
                 yield _refuse(framework, offending, f"{what} %s; it has {', '.join(can)}", f"{place}.name")
 
 
-def _option_rule(framework: str, able: Capabilities) -> Iterator[Rule]:
+def _option_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
+    """Rules on the options of a training."""
     missing = [option for option in TRAIN_OPTIONS if option not in able.train_options]
-    if "train" in able.kinds and missing:
-        asked = " || ".join(f"({TRAIN_OPTIONS[option].format('s.train')})" for option in missing)
-        yield _refuse(framework, f"has(s.train) && ({asked})", f"train options {', '.join(missing)}")
+    for kind, place in _TRAININGS.items():
+        if kind in able.kinds and missing:
+            asked = " || ".join(f"({TRAIN_OPTIONS[option].format(f's.{place}')})" for option in missing)
+            offending = f"{_has(kind, place)} && ({asked})"
+            yield _refuse(framework, offending, f"{place} options {', '.join(missing)}")
+
+
+def _has(kind: str, place: str) -> str:
+    """Whether a step is of the kind and has the place in it, in CEL."""
+    return f"has(s.{kind})" if kind == place else f"has(s.{kind}) && has(s.{place})"
 
 
 CAPABILITY_RULES = tuple(
     rule
     for framework, able in CAPABILITIES.items()
-    for make in (_kind_rule, _word_rules, _option_rule, _name_rules)
+    for make in (_kind_rule, _word_rules, _option_rules, _name_rules)
     for rule in make(framework, able)
 )
 """Every rule that the table of capabilities makes."""
