@@ -1,7 +1,8 @@
 """The API server, spoken to in plain dicts: the official client connects, its models are left out of the way."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -160,23 +161,25 @@ class Client:
 
         Raises:
             ApiError: the server refused, or can't go on.
-            aiohttp.ClientError, OSError, TimeoutError: the connection was lost.
+            OSError, TimeoutError: the connection was lost.
             ValueError: what came is not what a watch sends.
         """
         path = _path(kind, namespace)
         now = (await self._request("GET", path, query=query | {"limit": "1"}))["metadata"]["resourceVersion"]
         query |= {"watch": "true", "resourceVersion": now, "timeoutSeconds": str(WATCH_SECONDS)}
-        async with await self._send("GET", path, query=query, timeout=_WATCH_TIMEOUT) as response:
-            if response.status >= 400:
-                raise _refusal(response.status, await _content(response))
-            rest = b""
-            async for chunk in response.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for event in map(json.loads, lines):
-                    if event["type"] == "ERROR":
-                        raise _refusal(event["object"].get("code", 0), event["object"])
-                    if event["type"] == "ADDED":
-                        yield event["object"]
+        answer = await self._send("GET", path, query=query, timeout=_WATCH_TIMEOUT)
+        with _losses_as_os_errors():
+            async with answer as response:
+                if response.status >= 400:
+                    raise _refusal(response.status, _parse(await response.read()))
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for event in map(json.loads, lines):
+                        if event["type"] == "ERROR":
+                            raise _refusal(event["object"].get("code", 0), event["object"])
+                        if event["type"] == "ADDED":
+                            yield event["object"]
 
     async def _read_pages(
         self, kind: str, namespace: str | None, query: dict[str, str], accept: str
@@ -200,11 +203,19 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
     ) -> Object:
-        async with await self._send(method, path, body, query, content_type, accept) as response:
-            answer = await _content(response)
+        """The content of the answer.
+
+        Raises:
+            ApiError: the server refused.
+            OSError, TimeoutError: the connection was lost.
+        """
+        answer = await self._send(method, path, body, query, content_type, accept)
+        with _losses_as_os_errors():
+            async with answer as response:
+                content = await response.read()
         if response.status >= 400:
-            raise _refusal(response.status, answer)
-        return answer
+            raise _refusal(response.status, _parse(content))
+        return _parse(content)
 
     async def _send(
         self,
@@ -222,9 +233,10 @@ class Client:
         url = f"{self._api.configuration.host}/{path}" + (f"?{urlencode(query)}" if query else "")
         code = "canceled"
         try:
-            answer = await self._api.rest_client.request(
-                method, url, headers=headers, body=body, _request_timeout=timeout
-            )
+            with _losses_as_os_errors():
+                answer = await self._api.rest_client.request(
+                    method, url, headers=headers, body=body, _request_timeout=timeout
+                )
             code = str(answer.status)
         except (OSError, TimeoutError) as error:
             code = type(error).__name__
@@ -235,9 +247,25 @@ class Client:
         return response
 
 
-async def _content(response: aiohttp.ClientResponse) -> Object:
-    answer: Object = json.loads(await response.read() or b"{}")
-    return answer
+@contextmanager
+def _losses_as_os_errors() -> Iterator[None]:
+    """Not all of aiohttp's errors are OSErrors: one that the server closed a connection on isn't, for example."""
+    try:
+        yield
+    except aiohttp.ClientError as error:
+        if isinstance(error, OSError):
+            raise
+        raise ConnectionError(str(error) or type(error).__name__) from error
+
+
+def _parse(content: bytes) -> Object:
+    """The object in an answer. Plain text, as of an API server that is too busy or of what stands before it, is the
+    object's message."""
+    try:
+        answer = json.loads(content or b"{}")
+    except ValueError:
+        answer = None
+    return answer if isinstance(answer, dict) else {"message": content[:200].decode(errors="replace").strip()}
 
 
 def _refusal(status: int, answer: Object) -> ApiError:

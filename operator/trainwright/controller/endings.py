@@ -8,8 +8,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-import aiohttp
-
 from trainwright.controller.client import ApiError, Client, Object
 from trainwright.controller.pods import worker_outcome
 from trainwright.manifests.names import JOB_LABEL
@@ -54,7 +52,7 @@ class Endings:
             try:
                 async for pod in self._client.watch("Pod", namespace, **_SELECTION):
                     self._hear(pod)
-            except (ApiError, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            except (ApiError, OSError, TimeoutError, ValueError) as error:
                 log.info("the watch of pods ended: %s", error or type(error).__name__)
                 await asyncio.sleep(PAUSE_SECONDS)
 

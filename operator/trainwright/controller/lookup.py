@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import aiohttp
 from kubernetes.aio.config import ConfigException, list_kube_config_contexts
 
 from trainwright.controller.client import ApiError, Client, Object
 
-UNREACHABLE = (ApiError, ConfigException, aiohttp.ClientError, TimeoutError, OSError)
+UNREACHABLE = (ApiError, ConfigException, TimeoutError, OSError)
 """What is raised when the cluster can't be asked, or refuses."""
 
 
