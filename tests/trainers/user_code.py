@@ -207,3 +207,15 @@ def texts() -> tuple[object, ...]:
     """Inputs that are no numbers."""
     words = np.array(["a", "b"] * 50)
     return (words, np.zeros(100, np.int64)), (words, np.zeros(100, np.int64))
+
+
+class Hiding(nn.Module):
+    """A weight that is no number, and outputs that don't show it: [n, 1, 8, 8] -> [n, 10]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = nn.Linear(64, 10)
+        self.hidden = nn.Parameter(torch.full((2,), torch.nan))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.seen(x.flatten(1)) + self.hidden.nan_to_num().sum()

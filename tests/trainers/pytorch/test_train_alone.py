@@ -170,6 +170,19 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_words(
     assert not list(job.checkpoints.glob("*"))
 
 
+def test_a_weight_that_is_no_number_is_published_by_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = Job(tmp_path / "job", BRIEF, {"factory": f"{USER}:Hiding"})
+    code, result = run_here(job, monkeypatch)
+    assert all(map(np.isfinite, job.losses().values()))
+    assert code == 2
+    assert result.fault is not None
+    assert result.fault.kind == "NonFiniteWeightsError"
+    assert "spec.steps[train]: hidden of the trained model has values that are no numbers" in result.fault.message
+    assert not (job.directory / "artifact").exists()
+
+
 def test_progress_is_served_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
     monkeypatch.setattr(f"{USER}.calls", 0)
     page = tmp_path / "metrics.txt"

@@ -7,10 +7,13 @@ from trainwright.api.base import JsonObject
 from trainwright.api.contract import Metrics, StepResult
 from trainwright.api.steps import Factory
 from trainwright_trainers.chain.source import SubjectOf
+from trainwright_trainers.chain.weights import WEIGHTS
 from trainwright_trainers.data import Dataset
 from trainwright_trainers.evaluation import Measurement, Parity, Predict, compare_exactly, measure
 from trainwright_trainers.runtime.artifacts import Artifact, Parent, drafted, publish_artifact
 from trainwright_trainers.runtime.context import StepContext
+from trainwright_trainers.runtime.errors import NonFiniteWeightsError
+from trainwright_trainers.runtime.tensors import find_nan
 
 
 def publish(
@@ -94,11 +97,18 @@ def publish_trained(
         details: further numbers for the result.
 
     Raises:
+        NonFiniteWeightsError: a weight is no number. The loss needn't show it: an activation may hide it.
         ParityError: loaded again from its files, the model gives other outputs.
     """
+    name = context.configuration.step.name
     with drafted(context.output) as draft:
         lineage = parent.as_parent if parent else None
-        made = write(draft, name=context.configuration.step.name, factory=factory, recipe=recipe, parent=lineage)
+        made = write(draft, name=name, factory=factory, recipe=recipe, parent=lineage)
+        if (wrong := find_nan(draft / WEIGHTS)) is not None:
+            raise NonFiniteWeightsError(
+                f"spec.steps[{name}]: {wrong} of the trained model has values that are no numbers (NaN); a lower"
+                " optimizer.learningRate, another optimizer or gradientClipping may help"
+            )
         parity = compare_exactly(model, subject_of(made, factory).open(1), validation)
         return publish(
             context,

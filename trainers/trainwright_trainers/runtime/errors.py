@@ -7,3 +7,7 @@ class ConfigurationError(ValueError):
 
 class NonFiniteLossError(ConfigurationError):
     """The loss became infinite or not a number; a further attempt would meet it again."""
+
+
+class NonFiniteWeightsError(ConfigurationError):
+    """A trained weight is not a number."""

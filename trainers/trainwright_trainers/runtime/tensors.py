@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 
 from trainwright_trainers.data import Array
+
+FLOATS = ("F64", "F32", "F16")
+"""Names of the floating point types that both safetensors and NumPy have."""
 
 
 def write_tensors(arrays: Mapping[str, Any], path: Path) -> None:
@@ -26,6 +29,18 @@ def read_tensors(path: Path) -> dict[str, Array]:
         SafetensorError: it is not one.
     """
     return safetensors.numpy.load_file(path)
+
+
+def find_nan(path: Path) -> str | None:
+    """The first tensor of a safetensors file that has something in it that is no number; None when there is none.
+
+    Infinities are left alone, since a mask may be made of them, and so are types that NumPy doesn't have.
+    """
+    with safe_open(path, "np") as file:
+        for name in sorted(file.keys()):
+            if file.get_slice(name).get_dtype() in FLOATS and np.isnan(file.get_tensor(name)).any():
+                return str(name)
+    return None
 
 
 def check_tensors(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
