@@ -87,7 +87,7 @@ CAPABILITIES = {
         ),
         schedules=("CosineScheduler", "FactorScheduler", "MultiFactorScheduler", "PolyScheduler"),
         strategies=("ddp",),
-        precisions=("fp32",),
+        precisions=("fp32", "bf16"),
         train_options=("collectives.servers",),
     ),
 }

@@ -1,6 +1,6 @@
 """From the user's configuration to what is trained, checked on a small batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mxnet as mx
@@ -17,6 +17,7 @@ from trainwright_trainers.mxnet.checkpointing import TrainingState
 from trainwright_trainers.mxnet.losses import SAME_SHAPE, cross_entropy, make_loss
 from trainwright_trainers.mxnet.networks import ERRORS, in_a_line, make_network, trained
 from trainwright_trainers.mxnet.optimization import make_optimization
+from trainwright_trainers.mxnet.precision import narrowed
 from trainwright_trainers.mxnet.processes import Processes
 from trainwright_trainers.mxnet.stepping import Objective, random_seed
 from trainwright_trainers.mxnet.tensors import as_nd
@@ -70,6 +71,9 @@ def prepare(step: StepContext, processes: Processes, wanted: Wanted) -> Prepared
         fill(model, wanted.source)
     objective = Objective(model, loss)
     _check(objective, inputs, targets, splits, wanted, processes)
+    sample = as_nd(inputs, processes.device)
+    computing = narrowed(model, options.precision, sample, f"{field}.precision", wanted.model_field)
+    objective = replace(objective, computing=computing)
     return Prepared(
         wanted, splits, objective, TrainingState(model, optimization), model_input(inputs), processes.device
     )

@@ -16,8 +16,10 @@ from trainwright_trainers.mxnet.artifacts import load_model
 from trainwright_trainers.mxnet.feeding import Batch, Feeder
 from trainwright_trainers.mxnet.losses import make_loss
 from trainwright_trainers.mxnet.optimization import Optimization, make_optimizer
+from trainwright_trainers.mxnet.precision import narrowed
 from trainwright_trainers.mxnet.processes import Processes
 from trainwright_trainers.mxnet.stepping import Objective, Step
+from trainwright_trainers.mxnet.tensors import as_nd
 from trainwright_trainers.runtime.context import StepContext
 
 TRACE = "trace.json"
@@ -58,7 +60,9 @@ def make_one_step(context: StepContext, source: Source) -> Any:
     optimizer = make_optimizer(options.optimizer, f"{field}.optimizer")
     optimization = Optimization(optimizer, lambda _: options.optimizer.learning_rate, model)
     processes = Processes(0, 1, mx.cpu())
-    learn = Step(Objective(model, make_loss(options.loss, f"{field}.loss")), optimization, processes, seed, None)
+    computing = narrowed(model, options.precision, as_nd(source.sample), f"{field}.precision", "spec.model")
+    objective = Objective(model, make_loss(options.loss, f"{field}.loss"), computing=computing)
+    learn = Step(objective, optimization, processes, seed, None)
     size = min(options.batch_size, len(source.splits.train))
     feeder = Feeder(source.splits.train, processes, seed=seed, batch_size=size, parts=1)
 
@@ -66,7 +70,7 @@ def make_one_step(context: StepContext, source: Source) -> Any:
         return next(feeder.epoch(Position(number)))  # each of the same size, from another order of the samples
 
     def inference(number: int) -> None:
-        model(batch(number).parts[0][0])
+        computing(batch(number).parts[0][0])
 
     return (lambda number: learn(batch(number), number)) if options.mode == "training" else inference
 

@@ -25,10 +25,12 @@ class Objective:
     model: Any
     loss: Loss
     guide: Guide | None = None
+    computing: Any = None
+    """What gives the outputs, from `precision.narrowed`; the model itself when None."""
 
     def losses(self, inputs: Any, targets: Any) -> tuple[Any, Any]:
         """(outputs, loss of every sample [n]) of a batch."""
-        outputs = self.model(inputs)
+        outputs = (self.model if self.computing is None else self.computing)(inputs)
         losses = of_samples(self.loss(outputs, targets))
         return outputs, losses if self.guide is None else self.guide(inputs, outputs, losses)
 
