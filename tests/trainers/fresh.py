@@ -45,7 +45,13 @@ def run_torchscript(path, x):
     return torch.jit.load(path)(torch.from_numpy(x)).detach().numpy()
 
 
-RUNS = {"onnx": run_onnx, "tflite": run_tflite, "pt2": run_pt2, "pt": run_torchscript}
+def run_saved_model(path, x):
+    import tensorflow
+    model = tensorflow.saved_model.load(path.rpartition("/")[0])
+    return model.signatures["serving_default"](input=tensorflow.constant(x))["output"].numpy()
+
+
+RUNS = {"onnx": run_onnx, "tflite": run_tflite, "pt2": run_pt2, "pt": run_torchscript, "pb": run_saved_model}
 files, inputs, sizes, target = json.loads(sys.argv[1]), np.load(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4]
 found = {}
 for name, path in files.items():

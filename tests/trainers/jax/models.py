@@ -74,6 +74,28 @@ class Repeated(linen.Module):
         return linen.Dense(10, name="head")(Encoder(name="encoder")(x, train))
 
 
+class Attending(linen.Module):
+    """Attention with its heads split, whose output is a sum over them; rules of both kinds that Flax has.
+
+    Written as a user does who knows nothing of the trainer.
+    """
+
+    @linen.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        weights, biases = linen.initializers.lecun_normal(), linen.initializers.zeros_init()
+        x = linen.Dense(16)(x.reshape(len(x), 8, 8))
+        y = linen.MultiHeadDotProductAttention(
+            2,
+            kernel_init=linen.with_partitioning(weights, (None, "model", None)),
+            bias_init=linen.with_partitioning(biases, ("model", None)),
+            out_kernel_init=linen.with_partitioning(weights, ("model", None, None)),
+            out_bias_init=biases,
+        )(x)
+        wide = linen.with_logical_partitioning(weights, (None, "model", None))
+        y = linen.DenseGeneral((2, 16), kernel_init=wide)(linen.relu(x + y)).mean(axis=1)
+        return linen.DenseGeneral(10, (-2, -1), kernel_init=linen.with_partitioning(weights, ("model", None, None)))(y)
+
+
 class Plain(NamedTuple):
     """A model of two functions, whose weights lie the other way round."""
 
@@ -90,6 +112,10 @@ class Plain(NamedTuple):
     def apply(parameters: dict[str, Any], inputs: jax.Array) -> jax.Array:
         hidden = jnp.tanh(inputs.reshape(len(inputs), -1) @ parameters["into"].T) * parameters["scale"]
         return hidden @ parameters["out"].T
+
+
+def attending() -> linen.Module:
+    return Attending()
 
 
 def repeated() -> linen.Module:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import yaml
 
+from tests.trainers.fresh import BATCHES, fresh_outputs
 from tests.trainers.jax.conftest import after
 from tests.trainers.optimized import operators_run
 from tests.trainers.runs import DIGITS, Job, run_here
@@ -31,15 +33,6 @@ inputs = numpy.load(sys.argv[2])
 numpy.save(sys.argv[3], program.call(weights, inputs))
 """
 
-# As a user without this project loads a SavedModel.
-SAVED_MODEL_LOADER = """
-import sys, numpy, tensorflow
-folder, inputs, target = sys.argv[1], numpy.load(sys.argv[2]), sys.argv[3]
-serve = tensorflow.saved_model.load(folder).signatures["serving_default"]
-numpy.savez(target, **{str(n): serve(input=tensorflow.constant(inputs[:n]))["output"] for n in (1, 7, 64)})
-assert not [name for name in sys.modules if name.startswith("trainwright")]
-"""
-
 # As a phone runs a TFLite model, sample by sample.
 TFLITE_LOADER = """
 import sys, numpy
@@ -58,6 +51,13 @@ assert not [name for name in sys.modules if name.startswith(("trainwright", "jax
 def inputs_and_labels() -> tuple[np.ndarray, np.ndarray]:
     split = digits().validation
     return split.inputs.astype(np.float32), split.targets  # type: ignore[attr-defined]
+
+
+def trained_outputs(job: Job, inputs: np.ndarray) -> np.ndarray:
+    """What the trained model gives."""
+    source = read_artifact(job.root / "steps" / "train" / "artifact")
+    found: np.ndarray = open_model(load_model(source, Factory.model_validate(job.model)), 1)(inputs)
+    return found
 
 
 def test_the_artifact_measures_again_as_it_was_trained(
@@ -103,14 +103,37 @@ def test_a_saved_model_takes_any_batch_and_runs_in_a_process_with_tensorflow_alo
         ("output", "float32", ["batch", 10]),
     ]
     inputs, _ = inputs_and_labels()
-    np.save(tmp_path / "inputs.npy", inputs[:64])
-    arguments = [str(folder / "1"), str(tmp_path / "inputs.npy"), str(tmp_path / "out.npz")]
-    subprocess.run([sys.executable, "-c", SAVED_MODEL_LOADER, *arguments], check=True, timeout=300)
-    source = read_artifact(job.root / "steps" / "train" / "artifact")
-    wanted = open_model(load_model(source, Factory.model_validate(job.model)), 1)(inputs[:64])
+    wanted = trained_outputs(job, inputs[:64])
     assert np.ptp(wanted) > 1
-    for size, outputs in np.load(tmp_path / "out.npz").items():
-        np.testing.assert_allclose(outputs, wanted[: int(size)], rtol=1e-3, atol=1e-4)
+    for outputs in fresh_outputs({"saved": folder / "1" / "saved_model.pb"}, inputs, tmp_path).values():
+        np.testing.assert_allclose(outputs, wanted[: len(outputs)], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("trained", ["cnn"], indirect=True)
+def test_what_is_laid_out_for_a_server_answers_alike_without_this_project(
+    trained: tuple[Job, StepResult], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job, result = trained
+    files = {"tf-serving": "1/saved_model.pb", "kserve": "1/saved_model.pb", "triton": "1/model.onnx"}
+    for layout, file in files.items():
+        options = {"format": "onnx" if file.endswith("onnx") else "saved-model", "layout": layout}
+        exported = after(job, "export", options, monkeypatch, name=layout)
+        assert exported.metrics.accuracy == result.metrics.accuracy
+    folders = {layout: job.root / "steps" / layout / "artifact" for layout in files}
+    service = yaml.safe_load((folders["kserve"] / "inferenceservice.yaml").read_text())
+    served = service["spec"]["predictor"]["model"]
+    assert served["modelFormat"] == {"name": "tensorflow"}
+    assert served["storageUri"].endswith("/steps/kserve/artifact/job")
+    configuration = (folders["triton"] / "job" / "config.pbtxt").read_text().splitlines()
+    assert configuration[:3] == ['name: "job"', 'platform: "onnxruntime_onnx"', "max_batch_size: 64"]
+    assert configuration[4] == 'output [ { name: "output" data_type: TYPE_FP32 dims: [ 10 ] } ]'
+    inputs, _ = inputs_and_labels()
+    wanted = trained_outputs(job, inputs[:64])
+    models = {layout: folders[layout] / "job" / file for layout, file in files.items()}
+    found = fresh_outputs(models, inputs, tmp_path)
+    assert len(found) == 3 * len(BATCHES)
+    for outputs in found.values():
+        np.testing.assert_allclose(outputs, wanted[: len(outputs)], rtol=1e-3, atol=1e-4)
 
 
 def test_a_tflite_model_runs_in_a_process_with_its_interpreter_alone(
@@ -124,8 +147,7 @@ def test_a_tflite_model_runs_in_a_process_with_its_interpreter_alone(
     np.save(tmp_path / "inputs.npy", inputs[:7])
     arguments = [str(file), str(tmp_path / "inputs.npy"), str(tmp_path / "out.npy")]
     subprocess.run([sys.executable, "-c", TFLITE_LOADER, *arguments], check=True, timeout=300)
-    source = read_artifact(job.root / "steps" / "train" / "artifact")
-    wanted = open_model(load_model(source, Factory.model_validate(job.model)), 1)(inputs[:7])
+    wanted = trained_outputs(job, inputs[:7])
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), wanted, rtol=1e-3, atol=1e-4)
 
 

@@ -13,6 +13,7 @@ from tests.trainers.runs import Job, run_group, run_here
 pytestmark = pytest.mark.slow
 
 TRANSFORMER = {"factory": "trainwright_trainers.jax.models:transformer", "args": {"width": 32, "depth": 1, "heads": 4}}
+ATTENDING = {"factory": "tests.trainers.jax.models:attending"}
 TRAIN = {
     "epochs": 2,
     "batchSize": 65,
@@ -53,6 +54,36 @@ def test_it_trains_as_on_one_device_and_goes_on_with_another_shape(tmp_path: Pat
     assert resumed.result.metrics.accuracy == pytest.approx(ended.result.metrics.accuracy, abs=0.02)
     scores = [record["accuracy"] for record in job.history() if "accuracy" in record]
     assert scores[-1] == pytest.approx(resumed.result.metrics.accuracy, abs=0.005)
+
+
+def test_a_users_attention_is_split_by_flax_own_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = job_of(tmp_path / "alone", ATTENDING, epochs=1)
+    code, result = run_here(alone, monkeypatch)
+    assert code == 0, result.fault
+    job = job_of(tmp_path / "job", ATTENDING, epochs=1, tensorParallel=2)
+    ended = run_group(job, 2)
+    assert ended.exit_code == 0, ended.log
+    weights = ended.result.details["weights"]
+    assert weights["bytesPerDevice"] < 0.7 * weights["bytes"]
+    np.testing.assert_allclose(list(job.losses().values()), list(alone.losses().values()), rtol=2e-3)
+    assert job.losses()[20] < 0.8 * job.losses()[1]
+
+
+def test_a_student_that_is_split_learns_as_on_one_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def distillation(name: str, **options: Any) -> Job:
+        train = TRAIN | {"epochs": 1, "batchSize": 130} | options
+        wanted = {"student": ATTENDING, "teacher": TRANSFORMER, "alpha": 0.5, "train": train}
+        return Job(tmp_path / "job", wanted, name=name, framework="jax", kind="distill")
+
+    alone, together = distillation("alone"), distillation("together", tensorParallel=2)
+    code, result = run_here(alone, monkeypatch)
+    assert code == 0, result.fault
+    ended = run_group(together, 2)
+    assert ended.exit_code == 0, ended.log
+    np.testing.assert_allclose(list(together.losses().values()), list(alone.losses().values()), rtol=2e-3)
+    for told in ("teacher", "student"):
+        found, expected = ended.result.details[told]["accuracy"], result.details[told]["accuracy"]
+        assert found == pytest.approx(expected, abs=0.02), told
 
 
 @pytest.mark.parametrize(

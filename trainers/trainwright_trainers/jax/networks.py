@@ -1,8 +1,8 @@
 """Models of every kind behind two functions: Flax modules, and pairs of functions in plain JAX."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec
 
 from trainwright.api.steps import Factory
 from trainwright_trainers.jax.blocks import find_blocks, recompute
+from trainwright_trainers.jax.layers import has_width, narrowed, unconstrained
 from trainwright_trainers.jax.trees import flatten
 from trainwright_trainers.runtime.errors import ConfigurationError
 from trainwright_trainers.runtime.factories import make
@@ -109,7 +110,7 @@ class LinenNetwork:
         """All collections; what the module says of an array's partition is around it."""
         parameters_key, dropout_key = jax.random.split(key)
         keys = {"params": parameters_key, "dropout": dropout_key}
-        with self._narrowed():
+        with self._intercepted():
             return self._module.init(keys, inputs, **self._mode(False))
 
     def apply(
@@ -117,10 +118,10 @@ class LinenNetwork:
     ) -> tuple[jax.Array, Tree]:
         """As `Network`."""
         collections = {"params": variables.parameters, **variables.state}
-        with self._narrowed():
+        with self._intercepted():
             if not training:
                 return self._module.apply(collections, inputs, **self._mode(False)), variables.state
-        with self._narrowed(), recompute(self._recomputed):
+        with self._intercepted(), recompute(self._recomputed):
             outputs, state = self._module.apply(
                 collections, inputs, mutable=list(variables.state), rngs={"dropout": key}, **self._mode(True)
             )
@@ -135,7 +136,7 @@ class LinenNetwork:
             path = "/".join(layer.path)
             if context.method_name != "__call__":
                 return next_function(*args, **kwargs)
-            if _has_width(layer):
+            if has_width(layer):
                 kernel = layer.variables["params"]["kernel"]
                 found[f"{PARAMETERS}/{path}/kernel"] = frozenset((kernel.ndim - 2, kernel.ndim - 1))
                 found[f"{PARAMETERS}/{path}/bias"] = frozenset((0,))
@@ -172,29 +173,13 @@ class LinenNetwork:
         specs = linen.get_partition_spec(jax.eval_shape(self._initialize, jax.random.key(0), inputs))
         return flatten(specs.get("params", {}))
 
-    def _narrowed(self) -> AbstractContextManager[None]:
-        """Layers have the widths that they were cut to, and not those that the module's code gives them."""
-        return linen.intercept_methods(self._narrow) if self._widths else nullcontext()
-
-    def _narrow(self, next_function: Any, args: Any, kwargs: Any, context: linen.module.InterceptorContext) -> Any:
-        layer: Any = context.module
-        width = self._widths.get("/".join(layer.path)) if _has_width(layer) else None
-        if width is None:
-            return next_function(*args, **kwargs)
-        own = layer.features
-        object.__setattr__(layer, "features", width)  # a module can't be changed otherwise while it runs
-        try:
-            return next_function(*args, **kwargs)
-        finally:
-            object.__setattr__(layer, "features", own)
+    @contextmanager
+    def _intercepted(self) -> Iterator[None]:
+        """In this context the module's layers are as this network has them."""
+        with unconstrained(), narrowed(self._widths):
+            yield
 
 
-def _has_width(layer: linen.Module) -> bool:
-    """Whether the attribute `features` is the last dimension of the layer's weights."""
-    return isinstance(layer, WITH_WIDTH) and not getattr(layer, "transpose_kernel", False)
-
-
-WITH_WIDTH = (linen.Dense, linen.Conv, linen.ConvTranspose)
 PARAMETERS = "parameters"
 STATISTICS = ("state/batch_stats/{}/mean", "state/batch_stats/{}/var")
 """Where batch normalization keeps its running statistics, by the module's path."""

@@ -1,8 +1,5 @@
 """A small transformer in Flax (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762), with the norm before a layer."""
 
-from collections.abc import Callable
-from typing import Any
-
 import jax
 from flax import linen
 from pydantic import validate_call
@@ -11,26 +8,6 @@ from trainwright_trainers.runtime.arguments import STRICT, Dropout, Size
 from trainwright_trainers.runtime.errors import ConfigurationError
 
 WEIGHTS, BIASES = linen.initializers.lecun_normal(), linen.initializers.zeros_init()
-
-
-class Split(linen.Partitioned[Any]):
-    """An array with the axes that its dimensions are split along.
-
-    Flax' own box constrains the array whenever it is taken out, and attention takes it out before it has its shape.
-    """
-
-    def unbox(self, apply_constraint: bool = True) -> Any:  # noqa: ARG002
-        """The array."""
-        return self.value
-
-
-def split(initializer: Callable[..., Any], *axes: str | None) -> Callable[..., Split]:
-    """The initializer of an array that is split where several devices hold the model together."""
-
-    def initialize(*args: Any) -> Split:
-        return Split(initializer(*args), axes)
-
-    return initialize
 
 
 class Block(linen.Module):
@@ -52,15 +29,19 @@ class Block(linen.Module):
             self.heads,
             dropout_rate=self.dropout,
             deterministic=not train,
-            kernel_init=split(WEIGHTS, None, "model", None),
-            bias_init=split(BIASES, "model", None),
-            out_kernel_init=split(WEIGHTS, "model", None, None),
+            kernel_init=linen.with_partitioning(WEIGHTS, (None, "model", None)),
+            bias_init=linen.with_partitioning(BIASES, ("model", None)),
+            out_kernel_init=linen.with_partitioning(WEIGHTS, ("model", None, None)),
             out_bias_init=BIASES,
         )(y)
         x = x + y
-        wide = linen.Dense(4 * width, kernel_init=split(WEIGHTS, None, "model"), bias_init=split(BIASES, "model"))
+        wide = linen.Dense(
+            4 * width,
+            kernel_init=linen.with_partitioning(WEIGHTS, (None, "model")),
+            bias_init=linen.with_partitioning(BIASES, ("model",)),
+        )
         y = linen.gelu(wide(linen.LayerNorm()(x)))
-        y = linen.Dense(width, kernel_init=split(WEIGHTS, "model", None))(y)
+        y = linen.Dense(width, kernel_init=linen.with_partitioning(WEIGHTS, ("model", None)))(y)
         return x + linen.Dropout(self.dropout, deterministic=not train)(y)
 
 
