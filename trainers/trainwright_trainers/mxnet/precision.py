@@ -61,8 +61,7 @@ def _converted(model: Any, narrow: str, inputs_type: Any) -> Any:
     """The model's graph in the narrow format, as a block; `amp.init` would change MXNet for the whole process."""
     (data,), graph = model._cached_graph
     graph = amp.convert_symbol(graph, target_dtype=narrow, data_names=[data.name])
-    outputs = mx.sym.amp_cast(graph, dtype="float32")
-    block = gluon.SymbolBlock(outputs, mx.sym.var(data.name, dtype=inputs_type), params=model.collect_params())
+    block = gluon.SymbolBlock(graph, mx.sym.var(data.name, dtype=inputs_type), params=model.collect_params())
     block.hybridize()
     return block
 
