@@ -12,8 +12,9 @@ _OPTIMIZERS = {
     "prune": "prune.optimizer",
     "profile": "profile.optimizer",
 }
-_SCHEDULES = {"train": "train.schedule", "distill": "distill.train.schedule"}
-_TRAININGS = {"train": "train", "distill": "distill.train"}
+TRAININGS = {"train": "train", "distill": "distill.train"}
+"""The kinds of steps that train, and where each says how."""
+_SCHEDULES = {kind: f"{place}.schedule" for kind, place in TRAININGS.items()}
 
 
 def _refuse(framework: str, offending: str, lacks: str, value: str = "") -> Rule:
@@ -40,7 +41,7 @@ def _word_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
     for capability, (owner, field, words) in FIELDS.items():
         can: tuple[str, ...] = getattr(able, capability)
         refused = [word for word in words if word not in can]
-        for kind, place in (_TRAININGS if owner == "train" else {owner: owner}).items():
+        for kind, place in (TRAININGS if owner == "train" else {owner: owner}).items():
             if kind in able.kinds and refused:
                 value = f"{place}.{field}"
                 offending = f"{_has(kind, place)} && has(s.{value}) && s.{value} in {refused}"
@@ -60,7 +61,7 @@ def _name_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
 def _option_rules(framework: str, able: Capabilities) -> Iterator[Rule]:
     """Rules on the options of a training."""
     missing = [option for option in TRAIN_OPTIONS if option not in able.train_options]
-    for kind, place in _TRAININGS.items():
+    for kind, place in TRAININGS.items():
         if kind in able.kinds and missing:
             asked = " || ".join(f"({TRAIN_OPTIONS[option].format(f's.{place}')})" for option in missing)
             offending = f"{_has(kind, place)} && ({asked})"

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from trainwright.api.base import Model, Rule, Time
-from trainwright.api.capability_rules import CAPABILITY_RULES
+from trainwright.api.capability_rules import CAPABILITY_RULES, TRAININGS
 from trainwright.api.gates import METRICS
 from trainwright.api.policies import RunPolicy, Scheduling, Storage, Workers
 from trainwright.api.status import TrainingJobStatus
@@ -140,11 +140,7 @@ class TrainingJobSpec(Model):
             )
             for metric in METRICS
         ),
-        *(
-            rule(kind, train)
-            for rule in (_batch_rule, _servers_rule)
-            for kind, train in (("train", "s.train"), ("distill", "s.distill.train"))
-        ),
+        *(rule(kind, f"s.{place}") for rule in (_batch_rule, _servers_rule) for kind, place in TRAININGS.items()),
         Rule(
             f"self.framework in {list(_ROLES)} || !self.steps.exists(s, {_WITH_ROLES})",
             f"step %s: run.roles are for the frameworks {' and '.join(_ROLES)}",
