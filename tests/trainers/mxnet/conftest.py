@@ -1,5 +1,6 @@
 """What the tests of the MXNet trainer share: its steps run in pods' stead, by the Python of its own environment."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,12 @@ TRAIN = {"epochs": 10, "batchSize": 64, "optimizer": {"name": "adam", "learningR
 @pytest.fixture(scope="package")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, StepResult]:
     """A network that was trained on the digits."""
-    job = Job(tmp_path_factory.mktemp("cnn") / "job", TRAIN, CNN, framework="mxnet")
+    return train(tmp_path_factory.mktemp("cnn") / "job", TRAIN)
+
+
+def train(root: Path, options: dict[str, Any]) -> tuple[Job, StepResult]:
+    """A network that was trained on the digits with such options."""
+    job = Job(root, options, CNN, framework="mxnet")
     ended = run_group(job, 1)
     assert ended.exit_code == 0, ended.log
     return job, ended.result

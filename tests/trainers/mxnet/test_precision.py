@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from tests.trainers.mxnet.conftest import CNN, TRAIN, after
+from tests.trainers.mxnet.conftest import CNN, TRAIN, after, train
 from tests.trainers.runs import Job, run_group
 from trainwright.api.contract import StepResult
 from trainwright.local.interpreters import interpreter_of
@@ -84,10 +84,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, StepResult]:
     """A network that was trained in bf16 on the digits."""
-    job = Job(tmp_path_factory.mktemp("narrow") / "job", BF16, CNN, framework="mxnet")
-    ended = run_group(job, 1)
-    assert ended.exit_code == 0, ended.log
-    return job, ended.result
+    return train(tmp_path_factory.mktemp("narrow") / "job", BF16)
 
 
 def test_the_layers_compute_in_bf16_and_the_parameters_stay_in_fp32(facts: dict[str, Any]) -> None:
@@ -131,8 +128,8 @@ def test_a_killed_training_in_bf16_goes_on_with_equal_losses(narrow: tuple[Job, 
     reference, _ = narrow
     at = {"ONCE": str(tmp_path / "once"), "AT": str(64 * 2 * BATCHES), "AT_RANK": "0"}
     data = {"factory": "tests.trainers.contract.acting_data:that_kills"}
-    train = BF16 | {"checkpoint": {"everySteps": 10}}
-    job = replace(reference, root=tmp_path / "job", train=train, data=data, environment=at)
+    options = BF16 | {"checkpoint": {"everySteps": 10}}
+    job = replace(reference, root=tmp_path / "job", train=options, data=data, environment=at)
     killed = run_group(job, 1)
     assert killed.exit_code == 128 + signal.SIGKILL, killed.log
     resumed = run_group(job, 1)
@@ -169,8 +166,8 @@ def test_a_profile_is_of_the_operations_in_bf16(narrow: tuple[Job, StepResult]) 
 def test_what_mxnet_cannot_train_so_is_refused_with_the_field(
     factory: str, precision: str, words: list[str], tmp_path: Path
 ) -> None:
-    train = TRAIN | {"precision": precision}
-    ended = run_group(Job(tmp_path / "job", train, {"factory": factory}, framework="mxnet"), 1)
+    options = TRAIN | {"precision": precision}
+    ended = run_group(Job(tmp_path / "job", options, {"factory": factory}, framework="mxnet"), 1)
     assert ended.exit_code == 2, ended.log
     assert ended.result.fault is not None
     for word in ["spec.steps[train].train.precision: ", *words]:

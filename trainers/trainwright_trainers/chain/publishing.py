@@ -1,7 +1,7 @@
 """How a step ends: what it made is measured beside what it was made from, and published."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import Metrics, StepResult
@@ -67,6 +67,21 @@ class Write(Protocol):
         """See the framework's `write_model`."""
 
 
+class About(TypedDict, total=False):
+    """What is known of a trained model besides what it is."""
+
+    parent: Artifact | None
+    """The artifact that it was made from; none when it was trained from its initial weights."""
+    parent_factory: Factory | None
+    """What made the parent's model; what made this one when None."""
+    recipe: JsonObject | None
+    """What was done to the model since its factory made it; as in the parent when None."""
+    notes: list[str] | None
+    """What the user should know."""
+    details: JsonObject | None
+    """Further numbers for the result."""
+
+
 def publish_trained(
     context: StepContext,
     write: Write,
@@ -74,12 +89,7 @@ def publish_trained(
     factory: Factory,
     validation: Dataset,
     subject_of: SubjectOf,
-    *,
-    recipe: JsonObject,
-    parent: Artifact | None,
-    parent_factory: Factory | None,
-    notes: list[str] | None,
-    details: JsonObject | None,
+    **about: Unpack[About],
 ) -> StepResult:
     """Publish a framework's own model as the step's artifact.
 
@@ -90,17 +100,14 @@ def publish_trained(
         factory: what made it.
         validation: the split that it is measured on.
         subject_of: loads an artifact of any format that the framework reads.
-        recipe: what was done to the model since its factory made it.
-        parent: the artifact that it was made from; none when it was trained from its initial weights.
-        parent_factory: what made the parent's model; `factory` when None.
-        notes: what the user should know.
-        details: further numbers for the result.
+        about: see `About`.
 
     Raises:
         NonFiniteWeightsError: a weight is no number. The loss needn't show it: an activation may hide it.
         ParityError: loaded again from its files, the model gives other outputs.
     """
-    name = context.configuration.step.name
+    name, parent = context.configuration.step.name, about.get("parent")
+    recipe = recipe_after(parent, about.get("recipe"))
     with drafted(context.output) as draft:
         lineage = parent.as_parent if parent else None
         made = write(draft, name=name, factory=factory, recipe=recipe, parent=lineage)
@@ -118,9 +125,9 @@ def publish_trained(
             parity,
             subject_of,
             parent=parent,
-            parent_factory=parent_factory,
-            notes=notes,
-            details=details,
+            parent_factory=about.get("parent_factory"),
+            notes=about.get("notes"),
+            details=about.get("details"),
         )
 
 

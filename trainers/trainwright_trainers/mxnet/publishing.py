@@ -1,11 +1,11 @@
 """How a step ends: what it made is loaded from its files, measured beside what it was made from, and published."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Unpack
 
-from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory
-from trainwright_trainers.chain.publishing import publish_trained, recipe_after
+from trainwright_trainers.chain.publishing import About, publish_trained
 from trainwright_trainers.data import Array, Dataset
 from trainwright_trainers.mxnet.artifacts import write_model
 from trainwright_trainers.mxnet.networks import kept, make_network
@@ -21,12 +21,7 @@ def publish_model(
     sample: Array,
     factory: Factory,
     validation: Dataset,
-    *,
-    parent: Artifact | None,
-    parent_factory: Factory | None = None,
-    recipe: JsonObject | None = None,
-    notes: list[str] | None = None,
-    details: JsonObject | None = None,
+    **about: Unpack[About],
 ) -> StepResult:
     """Publish a Gluon model as the step's artifact. In one process only.
 
@@ -36,29 +31,17 @@ def publish_model(
         sample: some inputs, [n, ...].
         factory: what made it.
         validation: the split that it is measured on.
-        parent: the artifact that it was made from; none when it was trained from its initial weights.
-        parent_factory: what made the parent's model; `factory` when None.
-        recipe: what was done to the model since its factory made it; as in the parent when None.
-        notes: what the user should know.
-        details: further numbers for the result.
+        about: see `About`.
 
     Raises:
+        NonFiniteWeightsError: a weight is no number.
         ParityError: loaded again from its files, the model gives other outputs.
     """
-    recipe = recipe_after(parent, recipe)
     alone = make_network(factory, "spec.model", sample)
     for own, trained in zip(kept(alone).values(), kept(model).values(), strict=True):
         own[:] = trained.as_in_context(own.context)
-    return publish_trained(
-        context,
-        lambda draft, **about: write_model(draft, alone, sample, **about),
-        predict_by(alone),
-        factory,
-        validation,
-        subject_of,
-        recipe=recipe,
-        parent=parent,
-        parent_factory=parent_factory,
-        notes=notes,
-        details=details,
-    )
+
+    def write(draft: Path, **of: Any) -> Artifact:
+        return write_model(draft, alone, sample, **of)
+
+    return publish_trained(context, write, predict_by(alone), factory, validation, subject_of, **about)

@@ -1,11 +1,12 @@
 """How a step ends: what it made is loaded from its files, measured beside what it was made from, and published."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Unpack
 
 from trainwright.api.base import JsonObject
 from trainwright.api.contract import StepResult
 from trainwright.api.steps import Factory
-from trainwright_trainers.chain.publishing import publish_trained, recipe_after
+from trainwright_trainers.chain.publishing import About, publish_trained, recipe_after
 from trainwright_trainers.chain.weights import SHAPES
 from trainwright_trainers.data import Array, Dataset
 from trainwright_trainers.runtime.artifacts import Artifact
@@ -22,12 +23,7 @@ def publish_model(
     sample: Array,
     factory: Factory,
     validation: Dataset,
-    *,
-    parent: Artifact | None,
-    parent_factory: Factory | None = None,
-    recipe: JsonObject | None = None,
-    notes: list[str],
-    details: JsonObject | None = None,
+    **about: Unpack[About],
 ) -> StepResult:
     """Publish a trained model as the step's artifact. In one process only.
 
@@ -37,30 +33,18 @@ def publish_model(
         sample: some inputs, [n, ...].
         factory: what made it.
         validation: the split that it is measured on.
-        parent: the artifact that it was made from; none when it was trained from its initial weights.
-        parent_factory: what made the parent's model; `factory` when None.
-        recipe: what was done to the model since its factory made it; as in the parent when None.
-        notes: what the user should know.
-        details: further numbers for the result.
+        about: see `About`.
 
     Raises:
+        NonFiniteWeightsError: a weight is no number.
         ParityError: loaded again from its files, the model gives other outputs.
     """
-    recipe = recipe_after(parent, recipe)
-    alone = plain_copy(model, factory, recipe, sample)
-    return publish_trained(
-        context,
-        lambda draft, **about: write_model(draft, alone, sample, **about),
-        open_model(alone),
-        factory,
-        validation,
-        subject_of,
-        recipe=recipe,
-        parent=parent,
-        parent_factory=parent_factory,
-        notes=notes,
-        details=details,
-    )
+    alone = plain_copy(model, factory, recipe_after(about.get("parent"), about.get("recipe")), sample)
+
+    def write(draft: Path, **of: Any) -> Artifact:
+        return write_model(draft, alone, sample, **of)
+
+    return publish_trained(context, write, open_model(alone), factory, validation, subject_of, **about)
 
 
 def plain_copy(model: Any, factory: Factory, recipe: JsonObject, sample: Array) -> Any:
